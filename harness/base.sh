@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# The base tree and foreign libraries: fetched with a private apt state, kept and checked in the cache.
+
+# apt_private DIR DEBIAN-ARCH SUITE...: set $apt to an apt-get with its own lists, for suites of the mirror this machine uses.
+apt_private()
+{
+	local dir=$1 deb=$2 mirror codename; shift 2
+	codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+	# shellcheck disable=SC2016
+	mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' |
+		awk -v c="$codename" '$2 == c { print $1; exit }')
+	[ -n "$mirror" ] || die "apt has no Debian source for $codename to take the mirror from: add one, or give LINUX="
+	mkdir -p "$dir/lists/partial" "$dir/archives/partial"
+	: >"$dir/status"
+	printf "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror %s main\n" "$@" >"$dir/sources.list"
+	apt=(apt-get -o Dir::State::lists="$dir/lists" -o Dir::State::status="$dir/status" -o Dir::Cache="$dir"
+	     -o Dir::Etc::sourcelist="$dir/sources.list" -o Dir::Etc::sourceparts=/dev/null
+	     -o APT::Architecture="$deb" -o APT::Architectures="$deb" -o APT::Sandbox::User="$(id -un)"
+	     -o APT::Install-Recommends=false -o Acquire::Languages=none)
+}
+
+fetch()
+{
+	local what=$1; shift
+	progress "$what" '^(Get|Hit)' 0 "${apt[@]}" "$@" || die "$what failed: is the network there, and the Debian mirror complete? The log is $log"
+}
+
+# The newest 7.2 that any of the suites has, as a .deb whose checksum apt has verified
+fetch_base()
+{
+	local version
+	apt_private "$cache/apt-linux" "$(dpkg --print-architecture)" trixie-backports forky sid
+	fetch "reading the lists of Debian's newer suites" update
+	version=$("${apt[@]}" --print-uris download linux-source-7.2 2>>"$log" | sed -n 's/.*linux-source-7.2_\([^_]*\)_all.deb .*/\1/p')
+	[ -n "$version" ] || die "the Debian mirror has no linux-source-7.2: check the network, or give LINUX="
+	rm -rf "$cache/deb.new" && mkdir "$cache/deb.new"
+	(cd "$cache/deb.new" && fetch "fetching Linux ${version%%-*}" download "linux-source-7.2=$version")
+	(cd "$cache/deb.new" && sha256sum ./*.deb >sha256)
+	rm -rf "$cache/deb" && mv "$cache/deb.new" "$cache/deb"
+}
+
+# The base tree as a tar file whose paths start with a folder
+base_tar()
+{
+	if [ -z "${LINUX:-}" ]; then
+		dpkg-deb --fsys-tarfile "$cache"/deb/*.deb | tar -xO --wildcards './usr/src/linux-source-*.tar.xz' | xz -dc
+	elif [ -f "$LINUX" ]; then
+		case $LINUX in *.xz) xz -dc ;; *.gz) gzip -dc ;; *) cat ;; esac <"$LINUX"
+	else
+		git -C "$LINUX" archive --prefix=linux/ HEAD 2>/dev/null || tar -c --exclude=.git -C "$LINUX/.." "$(basename "$(realpath "$LINUX")")"
+	fi
+}
+
+import_base()
+{
+	git init -q --bare "$1" && base_tar | "$h/tar2git" "Linux 7.2" | git -C "$1" fast-import --quiet || return 1
+	git -C "$1" show base:Makefile | tr '\n' ' ' | grep 'VERSION = 7 PATCHLEVEL = 2 ' >/dev/null ||
+		{ echo "this is not a Linux 7.2 tree"; return 1; }
+	(cd "$1" && find objects refs -type f -print0 | xargs -0 sha256sum >sums)
+}
+
+# The base as a git repository of one commit: $base_repo
+base_name()
+{
+	base_repo=$cache/base.git
+	[ -n "${LINUX:-}" ] || return 0
+	[ -e "$LINUX" ] || die "LINUX=$LINUX does not exist"
+	base_repo=$cache/base-$({ stat -c '%n %s %Y' "$(realpath "$LINUX")"; git -C "$LINUX" rev-parse HEAD 2>/dev/null; } |
+		sha256sum | cut -c 1-12).git
+}
+
+base()
+{
+	need git ca-certificates xz-utils
+	(cd "$base_repo" && sha256sum -c --status sums) 2>/dev/null && return
+	disk "$cache" 1500
+	rm -rf "$base_repo" "$base_repo.new"
+	[ -n "${LINUX:-}" ] || (cd "$cache/deb" && sha256sum -c --status sha256) 2>/dev/null || fetch_base
+	step "importing the base into git" . 0 import_base "$base_repo.new"
+	mv "$base_repo.new" "$base_repo"
+}
+
+# unpack DIR DEBIAN-ARCH SUITE PACKAGE...: these and what they depend on, beside the machine's own, in the cache
+unpack()
+{
+	local dir=$cache/$1 deb=$2 suite=$3; shift 3
+	[ "$(cat "$dir/stamp" 2>/dev/null)" != "$*" ] || return 0
+	disk "$cache" 2000
+	rm -rf "$dir"
+	apt_private "$dir/apt" "$deb" "$suite"
+	fetch "reading the package lists of $suite for $deb" update
+	fetch "fetching $*" -y --download-only -o Debug::NoLocking=1 install "$@"
+	step "unpacking them" . 0 find "$dir/apt/archives" -name '*.deb' -exec dpkg-deb -x {} "$dir" ';'
+	rm -rf "$dir/apt"
+	echo "$*" >"$dir/stamp"
+}
+
+# The libraries of another architecture: $sysroot
+sysroot()
+{
+	sysroot=
+	[ -n "$cross" ] || return 0
+	sysroot=$cache/sysroot-$arch
+	unpack "sysroot-$arch" "${debian%:*}" "${debian#*:}" libelf-dev libssl-dev zlib1g-dev libzstd-dev libtinfo-dev llvm-19-dev busybox-static
+}
+
+# The kernel functions' prototypes in BTF, which a fifth of the tests wants, take a pahole newer than Debian 12's: $pahole
+pahole()
+{
+	local dir=$cache/pahole
+	unpack pahole "$(dpkg --print-architecture)" trixie pahole
+	pahole=$build/out/pahole
+	mkdir -p "$build/out"
+	printf '#!/bin/sh\nexec %s --library-path %s %s "$@"\n' "$(find "$dir/" -name 'ld-linux*' | head -n 1)" \
+		"$(echo "$dir"/usr/lib/*-linux-gnu)" "$dir/usr/bin/pahole" >"$pahole.new"
+	chmod +x "$pahole.new"
+	cmp -s "$pahole.new" "$pahole" || mv "$pahole.new" "$pahole"
+}

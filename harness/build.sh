@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Kernel, bpftool, selftests and sample, each by the tree's own makes, into build/out/ARCH.
+
+export CCACHE_DIR=$cache/ccache CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=8G
+export KBUILD_BUILD_TIMESTAMP=@0 KBUILD_BUILD_USER=user KBUILD_BUILD_HOST=host
+
+source_tree()
+{
+	tree
+	if [ "${KERNEL:-}" = base ]; then
+		[ -e "$src/.git" ] || git_linux worktree add -q -f --no-checkout --detach "$src" base
+		step "checking out the base" . 0 git -C "$src" reset -q --hard base
+	fi
+	[ -e "$src/Makefile" ] || die "KERNEL=$KERNEL is not a kernel tree"
+}
+
+kmake()
+{
+	make -C "$src" O="$obj" ARCH="$karch" CROSS_COMPILE="$cross" CC="ccache ${cross}gcc" HOSTCC="ccache gcc" PAHOLE="$pahole" \
+		-j"$(nproc)" "$@"
+}
+
+kernel()
+{
+	need make gcc g++ libc6-dev flex bison bc perl python3 libelf-dev libssl-dev zlib1g-dev ccache
+	[ -z "$cross" ] || need "g++-${triplet//_/-}"
+	source_tree
+	pahole
+	mkdir -p "$obj"
+	cat "$h/config/common" "$h/config/$arch" >"$out/config.new"
+	if [ ! -e "$obj/.config" ] || ! cmp -s "$out/config.new" "$out/config"; then
+		step "[$arch] configuring the kernel" . 0 kmake KCONFIG_ALLCONFIG="$out/config.new" allnoconfig
+		grep '=[ym]$' "$out/config.new" | grep -vxFf "$obj/.config" | sed 's/^/== not taken: /' >>"$log" || true
+		mv "$out/config.new" "$out/config"
+	fi
+	step "[$arch] building the kernel" '^ +(CC|AS|LD|AR|HOSTCC) ' 2100 kmake "${image##*/}" modules
+}
+
+# tool DIR TARGET...: a make below tools/ with everything it must know of the architecture
+tool()
+{
+	local dir=$1 cc="ccache ${cross}gcc"; shift
+	[ -z "$cross" ] || cc+=" --sysroot=$sysroot"
+	make -C "$src/tools/$dir" ARCH="$karch" CROSS_COMPILE="$cross" CC="$cc" HOSTCC="ccache gcc" CLANG="env CCACHE_BASEDIR=$build ccache clang-19" LLC=llc-19 \
+		LLVM_STRIP=llvm-strip-19 LLVM_CONFIG=llvm-config-19 feature_display=0 -j"$(nproc)" "$@"
+}
+
+tools()
+{
+	need clang-19 llvm-19 busybox-static
+	sysroot
+	mkdir -p "$out/bpftool"
+	step "[$arch] building bpftool" '^ +(CC|LD|AR|LINK) ' 130 tool bpf/bpftool OUTPUT="$out/bpftool/" EXTRA_LDFLAGS=-static \
+		SKIP_LLVM=1 SKIP_LIBBFD=1 SKIP_CRYPTO=1
+}
+
+selftests()
+{
+	local dir=$src/tools/testing/selftests/bpf key=$build/key lib=$sysroot/usr/lib/llvm-19/lib
+	need llvm-19-dev openssl rsync pkg-config libzstd-dev libtinfo-dev
+	# one signing key: its header lies in the source tree, which all architectures share
+	[ -s "$key/signing_key.der" ] || { mkdir -p "$key" && step "making a test key" . 0 "$dir/verify_sig_setup.sh" genkey "$key"; }
+	mkdir -p "$out/selftests"
+	# the modules lie in the source tree, too
+	[ "$(cat "$key/arch" 2>/dev/null)" = "$arch" ] || { rm -f "$dir"/test_kmods/*.ko; echo "$arch" >"$key/arch"; }
+	# libarena wants a newer clang
+	step "[$arch] building the tests" '^ +(CLNG-BPF|GEN-SKEL|TEST-OBJ|EXT-OBJ|LINK-BPF|BINARY|CC) ' 2600 \
+		tool testing/selftests/bpf test_progs BPF_STRICT_BUILD=0 SKIP_DOCS=1 LIBARENA_SKEL= LIBARENA_ASAN_SKEL= \
+		O="$obj" VMLINUX_BTF="$obj/vmlinux" OUTPUT="$out/selftests" \
+		PRIVATE_KEY="$key/signing_key.pem" VERIFICATION_CERT="$key/signing_key.der" feature-llvm=1 LLVM_LDFLAGS="-L$lib" \
+		LLVM_LDLIBS="$(llvm-config-19 --link-static --libs mcdisassembler all-targets) -lzstd -ltinfo -lstdc++ -lm"
+}
+
+# The per-CPU monitor of samples/bpf: object, skeleton, program
+sample()
+{
+	local name=percpu_monitor bpftool=$out/bpftool/bootstrap/bpftool
+	[ -e "$src/samples/bpf/$name.c" ] || return 0
+	mkdir -p "$out/sample"
+	"$bpftool" btf dump file "$obj/vmlinux" format c >"$out/sample/vmlinux.h"
+	step "[$arch] building the sample" . 0 sh -ec "
+		clang-19 --target=bpf -D__TARGET_ARCH_$karch -g -O2 -Wall -I$out/sample -I$out/bpftool/libbpf/include \
+			-c $src/samples/bpf/$name.bpf.c -o $out/sample/$name.bpf.o
+		$bpftool gen skeleton $out/sample/$name.bpf.o name $name >$out/sample/$name.skel.h
+		${cross}gcc ${sysroot:+--sysroot=$sysroot} -static -g -O2 -Wall -I$src/tools/include/uapi -I$out/sample -I$out/bpftool/libbpf/include \
+			-o $out/sample/$name $src/samples/bpf/$name.c $out/bpftool/libbpf/libbpf.a -lelf -lz"
+}

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Messages, progress, packages, and the table of architectures.
+
+say() { printf '%s\n' "$*"; }
+die() { printf '\nerror: %s\n' "$*" >&2; exit 1; }
+
+# progress WHAT PATTERN TOTAL COMMAND...: run with its output in the log, counting the lines that match
+progress()
+{
+	local what=$1 pattern=$2 total=$3 n=0 shown=0 line start=$SECONDS status=0; shift 3
+	[ "$total" = 0 ] || total=" of about $total"
+	[ -t 1 ] || say "$what ..."
+	printf '== %s: %s\n' "$what" "$*" >>"$log"
+	"$@" 2>&1 </dev/null | while IFS= read -r line; do
+		printf '%s\n' "$line" >>"$log"
+		[[ $line =~ $pattern ]] || continue
+		n=$((n + 1))
+		if [ -t 1 ]; then
+			printf '\r\033[K%s: %d%s' "$what" "$n" "${total#0}"
+		elif [ $((SECONDS - start)) -ge $((shown + 60)) ]; then
+			shown=$((SECONDS - start))
+			say "$what: $n${total#0} after ${shown}s"
+		fi
+	done || status=$?
+	[ ! -t 1 ] || printf '\r\033[K'
+	[ $((SECONDS - start)) -lt 5 ] || say "$what: $((SECONDS - start))s"
+	return "$status"
+}
+
+# step: the same for what must not fail
+step()
+{
+	progress "$@" || {
+		tail -n 15 "$log" >&2
+		die "$1 failed; the whole log is $log"
+	}
+}
+
+# One build at a time in a checkout; a booted guest does not hold the lock.
+lock()
+{
+	[ ! -e /dev/fd/9 ] || return 0
+	exec 9>"$build/lock"
+	flock -n 9 || { say "waiting for another make in this checkout"; flock 9; }
+}
+unlock() { exec 9>&-; }
+
+disk()
+{
+	local dir=$1 mb=$2 free
+	free=$(($(df --output=avail -k "$dir" | tail -n 1) / 1024))
+	[ "$free" -ge "$mb" ] || die "$dir has $free MB free, and this needs $mb MB: make room there (XDG_CACHE_HOME moves the cache)"
+}
+
+# need PACKAGE...: install those of them that are missing
+need()
+{
+	local missing install sudo=
+	command -v dpkg-query >/dev/null || die "this works on Debian 12 or newer"
+	missing=$(comm -23 <(printf '%s\n' "$@" | sort -u) \
+		<(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^installed //p' | sort -u) | xargs)
+	[ -n "$missing" ] || return 0
+	install="apt-get install --no-install-recommends -y $missing"
+	[ "$(id -u)" = 0 ] || sudo=sudo
+	[ -z "$sudo" ] || sudo -n true 2>/dev/null || die "packages are missing; run: sudo $install"
+	progress "reading package lists" '^(Get|Hit)' 0 $sudo apt-get update || true
+	# shellcheck disable=SC2086
+	progress "installing $missing" '^(Get|Unpacking|Setting)' 0 $sudo env DEBIAN_FRONTEND=noninteractive $install ||
+		die "packages are missing and could not be installed (is the network there?): $missing; the log is $log"
+}
+
+# arch NAME: that line of the table into variables, and where its things lie
+arch()
+{
+	local line
+	line=$(awk -v a="$1" '$1 == a' "$h/arch")
+	[ -n "$line" ] || die "ARCH=$1 is not one of: $(awk '/^[a-z]/ { print $1 }' "$h/arch" | xargs)"
+	read -r arch karch triplet debian image qemu qemu_package console machine <<<"$line"
+	cross=
+	[ "$arch" = "$host" ] || cross=$triplet-
+	root=$build
+	[ -z "${KERNEL:-}" ] || root=$build/${KERNEL##*/}
+	src=$root/linux out=$root/out/$arch
+	case ${KERNEL:-} in */*) src=$(realpath "$KERNEL") ;; esac
+	# a child of the tree, because kbuild then uses relative paths, and ccache serves every checkout and both kernels
+	obj=$src/out-$arch
+	mkdir -p "$out"
+}

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# make test: on each architecture boot, run the tests and count.
+
+# run_tests WHAT COMMAND: in a guest; adds what test_progs counted, or one failure when it did not get that far
+run_tests()
+{
+	local status=0 first summary
+	first=$(wc -l <"$log")
+	progress "[$arch] $1" '^#[0-9]+ ' "$(grep -c . "$h/config/tests")" guest "cd /tests && $2" tests || status=$?
+	tail -n "+$first" "$log" | grep -aE '^#[0-9]+(/[0-9]+)? .*:FAIL|^the (guest ended|kernel complained)' | sort -u | sed "s/^/[$arch] /" || true
+	summary=$(tail -n "+$first" "$log" | sed -nE 's/^Summary: ([0-9]+)\/([0-9]+) PASSED, ([0-9]+) SKIPPED, ([0-9]+) FAILED.*/\1 \2 \3 \4/p' | tail -n 1)
+	# shellcheck disable=SC2086
+	set -- "$1" ${summary:-0 0 0 0}
+	[ "$status" = 0 ] || [ "$5" -gt 0 ] || set -- "$1" "$2" "$3" "$4" 1
+	passed=$((passed + $2)) failed=$((failed + $5))
+	say "[$arch] $1: $2 tests ($3 subtests) passed, $4 skipped, $5 failed"
+	[ "$5" = 0 ] || say "[$arch] the whole log is $log"
+}
+
+test_one()
+{
+	local passed=0 failed=0
+	lock
+	arch "$1"
+	need "$qemu_package"
+	kernel
+	tools
+	sample
+	selftests
+	unlock
+	run_tests "running the tests" "exec test_progs -a @/tests/allow"
+	# what our user space says on a kernel without the series
+	if [ "$arch" = "$host" ]; then
+		(lock; KERNEL=base; arch "$1"; kernel)
+		IMAGE=$build/base/linux/out-$arch/$image run_tests "running one on the base kernel" \
+			"exec test_progs -a 'percpu_data_feature'"
+	fi
+	echo "$passed $failed" >"$out/result"
+}
+
+# An architecture that fails, wherever it does, does not hide the results of the others
+tests()
+{
+	local a p f passed=0 failed=0
+	for a in $1; do
+		arch "$a"
+		rm -f "$out/result"
+		ARCH=$a "$h/main" test-one || say "[$a] the tests could not be run"
+		read -r p f 2>/dev/null <"$out/result" || { p=0 f=1; }
+		passed=$((passed + p)) failed=$((failed + f))
+	done
+	say "$passed passed, $failed failed"
+	[ "$failed" = 0 ]
+}

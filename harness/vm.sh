@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# The guest: an initramfs of busybox, bpftool and what is run there; its console goes to the log, the output to us.
+
+# libraries ROOT PROGRAM...: copy the shared libraries that these need, and theirs, as ldd would list them
+libraries()
+{
+	local root=$1 name path; shift
+	for name in $(readelf -dl "$@" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p; s/.*interpreter: \(.*\)\]/\1/p') libgcc_s.so.1; do
+		name=${name##*/}
+		[ ! -e "$root/lib/$name" ] || continue
+		path=$("${cross}gcc" ${sysroot:+"--sysroot=$sysroot"} -print-file-name="$name")
+		[ -e "$path" ] || { echo "[$arch] the library $name was not found"; return 1; }
+		cp -L "$path" "$root/lib/"
+		libraries "$root" "$path"
+	done
+}
+
+# The guest's root in RUN/root, and test_progs with all that it opens at run time in /tests
+root_dir()
+{
+	local run=$1 t=$out/selftests file
+	mkdir -p "$run"/root/{bin,lib,proc,sys,tmp,share,root}
+	ln -s lib "$run/root/lib64"
+	ln -s busybox "$run/root/bin/sh"
+	cp "$h/init" "$run/root/init"
+	cp "$sysroot/bin/busybox" "$out/bpftool/bpftool" "$run/root/bin/"
+	[ ! -e "$out/sample/percpu_monitor" ] || cp "$out/sample/percpu_monitor" "$run/root/bin/"
+	printf '%s\n' "dir /dev 0755 0 0" "nod /dev/console 0600 0 0 c 5 1" "file /cmd $run/cmd 0755 0 0" >"$run/list"
+	[ "$2" = tests ] || return 0
+	"${cross}strip" -g -o "$run/test_progs" "$t/test_progs"
+	libraries "$run/root" "$t/test_progs"
+	{
+		printf 'dir /%s 0755 0 0\n' tests tests/tools tests/tools/sbin
+		echo "slink /tests/tools/sbin/bpftool /bin/bpftool 0777 0 0"
+		echo "file /tests/allow $h/config/tests 0644 0 0"
+		for file in "$run/test_progs" "$t"/*.bpf.o "$t"/*.ko "$t"/btf_dump_test_case_*.c \
+			    "$t"/{urandom_read,liburandom_read.so,uprobe_multi,sign-file,veristat}; do
+			[ ! -e "$file" ] || echo "file /tests/${file##*/} $file 0755 0 0"
+		done
+	} >>"$run/list"
+}
+
+# guest COMMAND KIND: boot and run the command, or a shell when that is empty; KIND tests adds the tests, shell a terminal.
+# The status is the command's, 125 when the guest died before, 126 when an oops or a warning is on its console.
+guest()
+(
+	run=$(mktemp -d "$out/vm.XXXXXX") accel= io=stdio,id=io append=
+	trap 'rm -rf "$run"' EXIT
+	if [ "$arch" = "$host" ] && [ -w /dev/kvm ] && grep -qwE 'vmx|svm' /proc/cpuinfo; then accel="-accel kvm"; fi
+	[ "$2" != shell ] || {
+		io+=,signal=off
+		append="TERM=${TERM:-linux} LINES=$(tput lines) COLUMNS=$(tput cols)"
+	}
+	printf %s "$1" >"$run/cmd"
+	root_dir "$run" "$2"
+	(cd "$obj" && sh "$src/usr/gen_initramfs.sh" -o "$run/initrd" -u squash -g squash "$run/root" "$run/list") >>"$log" 2>&1
+	set --
+	[ -z "${SHARE:-}" ] || set -- -virtfs "local,path=${SHARE//,/,,},mount_tag=share,security_model=none,multidevs=remap"
+	# shellcheck disable=SC2086
+	set -- "qemu-system-$qemu" -M $machine ${QEMU_ARGS:-} $accel -accel tcg,thread=single -smp 6 -m 4G -nodefaults -no-user-config -no-reboot \
+		-display none -kernel "${IMAGE:-$obj/$image}" -initrd "$run/initrd" \
+		-append "console=$console panic=-1 oops=panic maxcpus=4 $append" \
+		-serial "file:$run/console" -device virtio-serial -device virtio-rng \
+		-device virtconsole,chardev=io -chardev "$io" \
+		-device virtserialport,chardev=status -chardev "file,id=status,path=$run/status" "$@"
+	echo "== $*" >>"$log"
+	"$@" || true
+	cat "$run/console" >>"$log"
+	if [ ! -s "$run/status" ]; then
+		tail -n 15 "$run/console"
+		echo "the guest ended before its command did; its console is in $log"
+		exit 125
+	elif grep -aE '(WARNING|BUG|UBSAN): |Oops|Kernel panic|general protection|(soft|hard) lockup|rcu.*stall' "$run/console"; then
+		echo "the kernel complained; its console is in $log"
+		exit 126
+	fi
+	exit "$(cat "$run/status")"
+)
+
+# vm KIND: what make run, vm and shell do once all is built
+vm()
+{
+	local status=0
+	need "$qemu_package"
+	[ -z "${SHARE:-}" ] || SHARE=$(realpath -e "$SHARE" 2>/dev/null) || die "SHARE= names a folder that does not exist"
+	unlock
+	case $1 in
+	shell)	[ -t 0 ] || die "make shell wants a terminal; make vm CMD='...' does not"
+		say "a shell in the guest; exit ends it"
+		guest "" shell || status=$? ;;
+	vm)	[ -n "$CMD" ] || die "make vm wants CMD='...'"
+		guest "$CMD" vm </dev/null | cat || status=$? ;;
+	run)	guest "$(cat "$h/workload")" run </dev/null | cat || status=$? ;;
+	esac
+	exit "$status"
+}

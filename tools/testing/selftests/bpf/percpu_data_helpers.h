@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#pragma once
+
+#include <test_progs.h>
+#include <bpf/libbpf_internal.h>
+#include "bpf_util.h"
+
+/* Run a raw tracepoint program on one CPU. */
+static inline int run_on_cpu(int prog_fd, int cpu)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+
+	opts.flags = BPF_F_TEST_RUN_ON_CPU;
+	opts.cpu = cpu;
+	return bpf_prog_test_run_opts(prog_fd, &opts);
+}
+
+/* How often run_unevenly() runs a program on a CPU; not at all where the CPU is offline. */
+static inline int runs_of(int cpu)
+{
+	static bool *online;
+	static int nr;
+
+	if (!online && parse_cpu_mask_file("/sys/devices/system/cpu/online", &online, &nr))
+		return 0;
+	return cpu < nr && online[cpu] ? cpu + 1 : 0;
+}
+
+/* Run a program a different number of times on each CPU. */
+static inline void run_unevenly(int prog_fd)
+{
+	int i, cpu;
+
+	for (cpu = 0; cpu < bpf_num_possible_cpus(); cpu++)
+		for (i = 0; i < runs_of(cpu); i++)
+			if (!ASSERT_OK(run_on_cpu(prog_fd, cpu), "run_on_cpu"))
+				return;
+}
+
+static inline __u32 value_size_of(int map_fd)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+
+	ASSERT_OK(bpf_map_get_info_by_fd(map_fd, &info, &len), "map_info");
+	return info.value_size;
+}
+
+/* The copies of all possible CPUs, one each round_up(value_size, 8) bytes */
+static inline void *read_copies(int map_fd)
+{
+	int zero = 0;
+	void *copies;
+
+	copies = calloc(bpf_num_possible_cpus(), roundup(value_size_of(map_fd), 8));
+	if (copies && bpf_map_lookup_elem(map_fd, &zero, copies)) {
+		free(copies);
+		copies = NULL;
+	}
+	ASSERT_OK_PTR(copies, "copies");
+	return copies;
+}
+
+static inline void *copy_of(int map_fd, void *copies, int cpu)
+{
+	return copies + cpu * roundup(value_size_of(map_fd), 8);
+}

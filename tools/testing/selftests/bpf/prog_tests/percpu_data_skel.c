@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Per-CPU data in skeletons and light skeletons */
+
+#include "percpu_data_helpers.h"
+#include "testing_helpers.h"
+#include "percpu_data_vars.skel.h"
+#include "percpu_data_vars.lskel.h"
+
+/* The initial values as the object has them. */
+static void check_image(const struct percpu_data_vars__percpu *vars,
+			const struct percpu_data_vars__percpu_a_name_longer_than_15 *table,
+			const struct percpu_data_vars__percpu_data *nested)
+{
+	ASSERT_EQ(vars->hits, 0, "hits");
+	ASSERT_EQ(vars->step, 3, "step");
+	ASSERT_EQ(vars->last.cpu, -1, "last.cpu");
+	ASSERT_EQ(vars->last.sum, 0, "last.sum");
+	ASSERT_EQ(table->table[0], 1, "table[0]");
+	ASSERT_EQ(table->table[3], 4, "table[3]");
+	ASSERT_EQ(nested->nested, 6, "nested");
+}
+
+static void change_image(struct percpu_data_vars__percpu *vars,
+			 struct percpu_data_vars__percpu_a_name_longer_than_15 *table,
+			 struct percpu_data_vars__percpu_data *nested)
+{
+	vars->hits = 1000;
+	vars->step = 7;
+	vars->last.cpu = 99;
+	table->table[0] = 100;
+	table->table[3] = 11;
+	nested->nested = 60;
+}
+
+/* The initial values as change_image() left them. */
+static void check_changed_image(const struct percpu_data_vars__percpu *vars,
+				const struct percpu_data_vars__percpu_a_name_longer_than_15 *table,
+				const struct percpu_data_vars__percpu_data *nested)
+{
+	ASSERT_EQ(vars->hits, 1000, "hits");
+	ASSERT_EQ(vars->step, 7, "step");
+	ASSERT_EQ(vars->last.cpu, 99, "last.cpu");
+	ASSERT_EQ(vars->last.sum, 0, "last.sum");
+	ASSERT_EQ(table->table[0], 100, "table[0]");
+	ASSERT_EQ(table->table[3], 11, "table[3]");
+	ASSERT_EQ(nested->nested, 60, "nested");
+}
+
+/* Each CPU started from the changed values, and changed only its own. */
+static void check_copies(int vars_fd, int table_fd, int nested_fd)
+{
+	void *vars_copies = read_copies(vars_fd);
+	void *table_copies = read_copies(table_fd);
+	void *nested_copies = read_copies(nested_fd);
+	const struct percpu_data_vars__percpu_a_name_longer_than_15 *table;
+	const struct percpu_data_vars__percpu_data *nested;
+	const struct percpu_data_vars__percpu *vars;
+	int cpu, runs;
+
+	if (!vars_copies || !table_copies || !nested_copies)
+		goto out;
+
+	for (cpu = 0; cpu < bpf_num_possible_cpus(); cpu++) {
+		vars = copy_of(vars_fd, vars_copies, cpu);
+		table = copy_of(table_fd, table_copies, cpu);
+		nested = copy_of(nested_fd, nested_copies, cpu);
+		runs = runs_of(cpu);
+		ASSERT_EQ(vars->hits, 1000 + 7 * runs, "hits");
+		ASSERT_EQ(vars->step, 7, "step");
+		ASSERT_EQ(vars->last.cpu, runs ? cpu : 99, "last.cpu");
+		ASSERT_EQ(vars->last.sum, 11 * runs, "last.sum");
+		ASSERT_EQ(table->table[0], 100 + runs, "table[0]");
+		ASSERT_EQ(table->table[3], 11, "table[3]");
+		ASSERT_EQ(nested->nested, 60 + runs, "nested");
+	}
+out:
+	free(vars_copies);
+	free(table_copies);
+	free(nested_copies);
+}
+
+static void check_write_faults(void *image)
+{
+	int status;
+	pid_t pid;
+
+	pid = fork();
+	if (!ASSERT_GE(pid, 0, "fork"))
+		return;
+	if (!pid) {
+		signal(SIGSEGV, SIG_DFL);
+		*(char *)image = 0;
+		_exit(0);
+	}
+	ASSERT_EQ(waitpid(pid, &status, 0), pid, "waitpid");
+	ASSERT_TRUE(WIFSIGNALED(status), "killed");
+	ASSERT_EQ(WTERMSIG(status), SIGSEGV, "signal");
+}
+
+static void test_skel(void)
+{
+	struct percpu_data_vars *skel;
+	int cpu, total = 0;
+
+	skel = percpu_data_vars__open();
+	if (!ASSERT_OK_PTR(skel, "open"))
+		return;
+
+	ASSERT_STREQ(bpf_map__name(skel->maps.percpu), ".percpu", "name");
+	ASSERT_STREQ(bpf_map__name(skel->maps.percpu_a_name_longer_than_15),
+		     ".percpu.a_name_longer_than_15", "long name");
+	ASSERT_STREQ(bpf_map__name(skel->maps.percpu_data), ".percpu.data", "nested name");
+	ASSERT_EQ(bpf_map__type(skel->maps.percpu), BPF_MAP_TYPE_PERCPU_ARRAY, "type");
+	ASSERT_EQ(bpf_map__type(skel->maps.data_percpu), BPF_MAP_TYPE_ARRAY, "data type");
+
+	check_image(skel->percpu, skel->percpu_a_name_longer_than_15, skel->percpu_data);
+	change_image(skel->percpu, skel->percpu_a_name_longer_than_15, skel->percpu_data);
+
+	if (!ASSERT_OK(percpu_data_vars__load(skel), "load"))
+		goto out;
+
+	run_unevenly(bpf_program__fd(skel->progs.count));
+
+	check_changed_image(skel->percpu, skel->percpu_a_name_longer_than_15, skel->percpu_data);
+	check_copies(bpf_map__fd(skel->maps.percpu),
+		     bpf_map__fd(skel->maps.percpu_a_name_longer_than_15),
+		     bpf_map__fd(skel->maps.percpu_data));
+
+	/* what looks similar is one variable for all CPUs */
+	for (cpu = 0; cpu < bpf_num_possible_cpus(); cpu++)
+		total += runs_of(cpu);
+	ASSERT_EQ(skel->data_percpu->shared, 5 + total, "shared");
+
+	check_write_faults(skel->percpu);
+	check_write_faults(skel->percpu_a_name_longer_than_15);
+	check_write_faults(skel->percpu_data);
+out:
+	percpu_data_vars__destroy(skel);
+}
+
+static void test_lskel(void)
+{
+	struct percpu_data_vars__percpu_a_name_longer_than_15 *table;
+	struct percpu_data_vars__percpu_data *nested;
+	struct percpu_data_vars__percpu *vars;
+	struct percpu_data_vars_lskel *skel;
+
+	skel = percpu_data_vars_lskel__open();
+	if (!ASSERT_OK_PTR(skel, "open"))
+		return;
+
+	/* both kinds of skeletons have the same structs, under different names */
+	ASSERT_EQ(sizeof(*skel->percpu), sizeof(*vars), "sizeof vars");
+	ASSERT_EQ(sizeof(*skel->percpu_a_name_longer_than_15), sizeof(*table), "sizeof table");
+	ASSERT_EQ(sizeof(*skel->percpu_data), sizeof(*nested), "sizeof nested");
+	vars = (void *)skel->percpu;
+	table = (void *)skel->percpu_a_name_longer_than_15;
+	nested = (void *)skel->percpu_data;
+
+	check_image(vars, table, nested);
+	change_image(vars, table, nested);
+
+	if (!ASSERT_OK(percpu_data_vars_lskel__load(skel), "load"))
+		goto out;
+
+	ASSERT_EQ((void *)skel->percpu, vars, "percpu");
+	ASSERT_EQ((void *)skel->percpu_a_name_longer_than_15, table, "percpu_a_name");
+	ASSERT_EQ((void *)skel->percpu_data, nested, "percpu_data");
+
+	run_unevenly(skel->progs.count.prog_fd);
+
+	check_changed_image(vars, table, nested);
+	check_copies(skel->maps.percpu.map_fd, skel->maps.percpu_a_name_longer_than_15.map_fd,
+		     skel->maps.percpu_data.map_fd);
+
+	check_write_faults(vars);
+	check_write_faults(table);
+	check_write_faults(nested);
+out:
+	percpu_data_vars_lskel__destroy(skel);
+}
+
+static int module_param(const char *name)
+{
+	char path[128];
+	int val = -1;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/module/bpf_test_percpu_lskel/parameters/%s", name);
+	f = fopen(path, "r");
+	if (!ASSERT_OK_PTR(f, name))
+		return -1;
+	ASSERT_EQ(fscanf(f, "%d", &val), 1, name);
+	fclose(f);
+	return val;
+}
+
+/* A module has changed the initial image, and the maps are what is left of it. */
+static void test_lskel_kernel(void)
+{
+	int err, fd;
+
+	fd = open("bpf_test_percpu_lskel.ko", O_RDONLY);
+	if (fd < 0) {
+		test__skip();
+		return;
+	}
+	err = finit_module(fd, "", 0);
+	close(fd);
+	if (!ASSERT_OK(err, "finit_module"))
+		return;
+
+	run_unevenly(module_param("prog_fd"));
+	check_copies(module_param("vars_fd"), module_param("table_fd"), module_param("nested_fd"));
+
+	ASSERT_OK(delete_module("bpf_test_percpu_lskel", 0), "delete_module");
+}
+
+void test_percpu_data_skel(void)
+{
+	if (test__start_subtest("skel"))
+		test_skel();
+	if (test__start_subtest("lskel"))
+		test_lskel();
+	if (test__start_subtest("lskel_kernel"))
+		test_lskel_kernel();
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0
+/* veristat sets per-CPU variables as it sets all other global ones */
+
+#include <test_progs.h>
+
+static char output[64 * 1024];
+
+/* Load an object with veristat; return its exit status, and what it prints in output. */
+static int run_veristat(const char *args)
+{
+	/* flavors of test_progs run in a directory of their own */
+	const char *path = access("./veristat", X_OK) ? "../veristat" : "./veristat";
+	char cmd[256];
+	size_t len;
+	FILE *f;
+
+	snprintf(cmd, sizeof(cmd), "%s percpu_data_malformed.bpf.o %s 2>&1", path, args);
+	f = popen(cmd, "r");
+	if (!ASSERT_OK_PTR(f, "popen"))
+		return -1;
+	len = fread(output, 1, sizeof(output) - 1, f);
+	output[len] = '\0';
+	return pclose(f);
+}
+
+void test_percpu_data_veristat(void)
+{
+	if (access("./veristat", X_OK) && access("../veristat", X_OK)) {
+		test__skip();
+		return;
+	}
+
+	if (test__start_subtest("set")) {
+		ASSERT_EQ(run_veristat("-G 'first = -7' -G 'third[2] = 6'"), 0, "status");
+		ASSERT_HAS_SUBSTR(output, "success", "verdict");
+		ASSERT_NULL(strstr(output, "failure"), "no_failure");
+	}
+	if (test__start_subtest("out_of_range")) {
+		ASSERT_NEQ(run_veristat("-G 'first = 0x100000000'"), 0, "status");
+		ASSERT_HAS_SUBSTR(output, "value 4294967296 is out of range", "msg");
+	}
+	if (test__start_subtest("out_of_bounds")) {
+		ASSERT_NEQ(run_veristat("-G 'third[3] = 1'"), 0, "status");
+		ASSERT_HAS_SUBSTR(output, "Array index 3 is out of bounds", "msg");
+	}
+}

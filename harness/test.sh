@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # make test: on each architecture boot, run the tests and count.
 
-# run_tests WHAT COMMAND: in a guest; adds what test_progs counted, or one failure when it did not get that far
+# run_tests WHAT COMMAND: in a guest; adds what test_progs counted, or one failure when it did not get that far or ran no test
 run_tests()
 {
 	local status=0 first summary
@@ -12,7 +12,7 @@ run_tests()
 	summary=$(tail -n "+$first" "$log" | sed -nE 's/^Summary: ([0-9]+)\/([0-9]+) PASSED, ([0-9]+) SKIPPED, ([0-9]+) FAILED.*/\1 \2 \3 \4/p' | tail -n 1)
 	# shellcheck disable=SC2086
 	set -- "$1" ${summary:-0 0 0 0}
-	[ "$status" = 0 ] || [ "$5" -gt 0 ] || set -- "$1" "$2" "$3" "$4" 1
+	if [ "$5" = 0 ] && { [ "$status" != 0 ] || [ "$2" = 0 ]; }; then set -- "$1" "$2" "$3" "$4" 1; fi
 	passed=$((passed + $2)) failed=$((failed + $5))
 	say "[$arch] $1: $2 tests ($3 subtests) passed, $4 skipped, $5 failed"
 	[ "$5" = 0 ] || say "[$arch] the whole log is $log"

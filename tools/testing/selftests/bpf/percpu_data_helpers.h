@@ -2,8 +2,12 @@
 #pragma once
 
 #include <test_progs.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf_internal.h>
 #include "bpf_util.h"
+
+/* The largest value of a percpu map: PCPU_MIN_UNIT_SIZE of the kernel */
+#define MAX_VALUE_SIZE roundup(32 * 1024, getpagesize())
 
 /* Run a raw tracepoint program on one CPU. */
 static inline int run_on_cpu(int prog_fd, int cpu)
@@ -15,13 +19,25 @@ static inline int run_on_cpu(int prog_fd, int cpu)
 	return bpf_prog_test_run_opts(prog_fd, &opts);
 }
 
+/* Run a program on a CPU; false if it is possible, but not online. */
+static inline bool ran_on_cpu(int prog_fd, int cpu)
+{
+	int err = run_on_cpu(prog_fd, cpu);
+
+	if (err == -ENXIO)
+		return false;
+	ASSERT_OK(err, "test_run");
+	return true;
+}
+
 /* How often run_unevenly() runs a program on a CPU; not at all where the CPU is offline. */
 static inline int runs_of(int cpu)
 {
 	static bool *online;
 	static int nr;
 
-	if (!online && parse_cpu_mask_file("/sys/devices/system/cpu/online", &online, &nr))
+	if (!online && !ASSERT_OK(parse_cpu_mask_file("/sys/devices/system/cpu/online",
+						      &online, &nr), "online"))
 		return 0;
 	return cpu < nr && online[cpu] ? cpu + 1 : 0;
 }
@@ -64,4 +80,40 @@ static inline void *read_copies(int map_fd)
 static inline void *copy_of(int map_fd, void *copies, int cpu)
 {
 	return copies + cpu * roundup(value_size_of(map_fd), 8);
+}
+
+/* Read one CPU's copy of a section. */
+static inline bool read_cpu(const struct bpf_map *map, int cpu, void *copy)
+{
+	__u64 flags = (__u64)cpu << 32 | BPF_F_CPU;
+	int zero = 0;
+
+	return ASSERT_OK(bpf_map__lookup_elem(map, &zero, sizeof(zero), copy,
+					      bpf_map__value_size(map), flags), "lookup");
+}
+
+/* Load an object that is expected to fail, and return what libbpf says about it. */
+static inline char *load_err_log(struct bpf_object *obj, int exp_err)
+{
+	int err;
+
+	if (!ASSERT_OK(start_libbpf_log_capture(), "log_capture"))
+		return NULL;
+	err = bpf_object__load(obj);
+	ASSERT_EQ(err, exp_err, "load");
+	return stop_libbpf_log_capture();
+}
+
+/* Let the kernel write there: it says whether that faults. */
+static inline bool write_faults(void *addr)
+{
+	int fd, ret, err;
+
+	fd = open("/dev/zero", O_RDONLY);
+	if (!ASSERT_OK_FD(fd, "open_zero"))
+		return false;
+	ret = read(fd, addr, 1);
+	err = errno;
+	close(fd);
+	return ret < 0 && err == EFAULT;
 }

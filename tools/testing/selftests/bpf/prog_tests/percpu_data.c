@@ -1,16 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The kernel side of global per-CPU data: map values with an address on each CPU */
 
-#include <test_progs.h>
-#include <bpf/btf.h>
 #include <linux/filter.h>
-#include "bpf/libbpf_internal.h"
-#include "bpf_util.h"
+#include "percpu_data_helpers.h"
 #include "percpu_data.skel.h"
-#include "verifier_percpu_data.skel.h"
-
-/* The largest value of a percpu map, PCPU_MIN_UNIT_SIZE */
-#define MAX_VALUE_SIZE		roundup(32 * 1024, getpagesize())
 
 /* A unit of the first per-CPU chunk is not larger than this */
 #define MAX_UNIT_SIZE		(2 * 1024 * 1024)
@@ -28,8 +21,6 @@ static const __u8 forms[] = { BPF_PSEUDO_MAP_VALUE, BPF_PSEUDO_MAP_IDX_VALUE };
 #define LD_VALUE(reg, form, map_fd, off) BPF_LD_IMM64_RAW_FULL(reg, form, 0, 0, map_fd, off)
 
 static char log_buf[16 * 1024];
-static bool *online;
-static int nr_online;
 static int nr_cpus;
 static int zero;
 
@@ -71,30 +62,16 @@ static int run_on(int prog_fd, int cpu)
 	return opts.retval;
 }
 
-static void run_on_each(int prog_fd)
-{
-	for (int cpu = 0; cpu < nr_online; cpu++)
-		if (online[cpu])
-			ASSERT_EQ(run_on(prog_fd, cpu), 0, "retval");
-}
-
 static bool is_online(int cpu)
 {
-	return cpu < nr_online && online[cpu];
+	return runs_of(cpu);
 }
 
-/* Each CPU's copy of a value, one behind the other. */
-static void *read_copies(int map_fd, size_t value_size)
+static void run_on_each(int prog_fd)
 {
-	void *copies = calloc(nr_cpus, roundup(value_size, 8));
-
-	if (!ASSERT_OK_PTR(copies, "calloc"))
-		return NULL;
-	if (!ASSERT_OK(bpf_map_lookup_elem(map_fd, &zero, copies), "lookup")) {
-		free(copies);
-		return NULL;
-	}
-	return copies;
+	for (int cpu = 0; cpu < nr_cpus; cpu++)
+		if (is_online(cpu))
+			ASSERT_EQ(run_on(prog_fd, cpu), 0, "retval");
 }
 
 /*
@@ -157,7 +134,7 @@ static void check_reg(int map_fd, __u8 form, __u8 reg)
 		run_on_each(prog_fd);
 	close(prog_fd);
 
-	copies = read_copies(map_fd, sizeof(*copies));
+	copies = read_copies(map_fd);
 	if (!copies)
 		return;
 	for (cpu = 0; cpu < nr_cpus; cpu++) {
@@ -201,7 +178,6 @@ static int write_byte(int map_fd, __u8 form, __u32 off)
 
 static void check_offsets(__u32 value_size)
 {
-	__u32 stride = roundup(value_size, 8);
 	int map_fd, cpu, i;
 	__u8 *copies;
 
@@ -217,9 +193,9 @@ static void check_offsets(__u32 value_size)
 		ASSERT_EQ(write_byte(map_fd, forms[i], -1), -EINVAL, "far past");
 	}
 
-	copies = read_copies(map_fd, value_size);
+	copies = read_copies(map_fd);
 	for (cpu = 0; copies && cpu < nr_cpus; cpu++) {
-		__u8 *copy = copies + cpu * stride;
+		__u8 *copy = copy_of(map_fd, copies, cpu);
 
 		for (i = 0; i < value_size; i++)
 			if (copy[i] != (is_online(cpu) && (!i || i == value_size - 1) ? 0x5a : 0))
@@ -284,8 +260,8 @@ static void check_not_folded(const struct bpf_insn *insns, size_t cnt, int map_f
 
 	if (!ASSERT_GE(prog_fd, 0, "load"))
 		return;
-	for (int cpu = 0; cpu < nr_online; cpu++)
-		if (online[cpu])
+	for (int cpu = 0; cpu < nr_cpus; cpu++)
+		if (is_online(cpu))
 			ASSERT_EQ(run_on(prog_fd, cpu), (cpu + odd) & 1 ? 1001 : 1000, "retval");
 	close(prog_fd);
 }
@@ -412,7 +388,7 @@ static int load_where(int map_fd, int var_id)
 }
 
 /* How far a map's value lies from that variable, which is the same on each CPU. */
-static __s64 distance(int map_fd, __u32 size, int var_id)
+static __s64 distance(int map_fd, int var_id)
 {
 	int prog_fd, cpu;
 	__u64 *copies;
@@ -425,9 +401,9 @@ static __s64 distance(int map_fd, __u32 size, int var_id)
 		run_on_each(prog_fd);
 	close(prog_fd);
 
-	copies = read_copies(map_fd, size);
+	copies = read_copies(map_fd);
 	for (cpu = 0; copies && cpu < nr_cpus; cpu++) {
-		__u64 *copy = copies + cpu * size / 8;
+		__u64 *copy = copy_of(map_fd, copies, cpu);
 
 		if (!is_online(cpu)) {
 			ASSERT_EQ(copy[1], 0, "offline");
@@ -466,7 +442,7 @@ static void check_chunk(bool first)
 		map_fds[tries] = create_map(size, 1, 0);
 		if (!ASSERT_GE(map_fds[tries], 0, "map"))
 			break;
-		dist = distance(map_fds[tries++], size, var_id);
+		dist = distance(map_fds[tries++], var_id);
 		if (!ASSERT_NEQ(dist, 0, "distance"))
 			break;
 		found = (llabs(dist) < MAX_UNIT_SIZE) == first;
@@ -656,18 +632,15 @@ static void test_counts(void)
 {
 	struct percpu_data *skel = open_and_load();
 	typeof(skel->percpu->counts) *counts;
-	int prog_fd, cpu, i;
+	int cpu;
 
 	if (!skel)
 		return;
-	prog_fd = bpf_program__fd(skel->progs.count);
-	for (cpu = 0; cpu < nr_online; cpu++)
-		for (i = 0; online[cpu] && i <= cpu; i++)
-			ASSERT_EQ(run_on(prog_fd, cpu), 0, "retval");
+	run_unevenly(bpf_program__fd(skel->progs.count));
 
-	counts = read_copies(bpf_map__fd(skel->maps.percpu), sizeof(*counts));
+	counts = read_copies(bpf_map__fd(skel->maps.percpu));
 	for (cpu = 0; counts && cpu < nr_cpus; cpu++) {
-		int runs = is_online(cpu) ? cpu + 1 : 0;
+		int runs = runs_of(cpu);
 
 		ASSERT_EQ(counts[cpu].cpu, runs ? cpu : 0, "cpu");
 		ASSERT_EQ(counts[cpu].main, 100 + runs, "main");
@@ -693,7 +666,7 @@ static void test_tail_call(void)
 		  "jmp_table");
 	run_on_each(bpf_program__fd(skel->progs.tail_caller));
 
-	counts = read_copies(bpf_map__fd(skel->maps.percpu), sizeof(*counts));
+	counts = read_copies(bpf_map__fd(skel->maps.percpu));
 	for (cpu = 0; counts && cpu < nr_cpus; cpu++) {
 		ASSERT_EQ(counts[cpu].tail_caller, is_online(cpu), "tail_caller");
 		ASSERT_EQ(counts[cpu].tail_callee, is_online(cpu), "tail_callee");
@@ -715,7 +688,7 @@ static void test_sleepable(void)
 		ASSERT_OK(bpf_prog_test_run_opts(bpf_program__fd(skel->progs.sleepable), &opts),
 			  "test_run");
 
-	counts = read_copies(bpf_map__fd(skel->maps.percpu), sizeof(*counts));
+	counts = read_copies(bpf_map__fd(skel->maps.percpu));
 	for (cpu = 0; counts && cpu < nr_cpus; cpu++)
 		sum += counts[cpu].sleepable;
 	ASSERT_EQ(sum, 10, "sleepable");
@@ -734,7 +707,7 @@ static void test_kptr(void)
 	for (int i = 0; i < 3; i++)
 		run_on_each(bpf_program__fd(skel->progs.kptr));
 
-	stash = read_copies(bpf_map__fd(skel->maps.percpu_stash), sizeof(*stash));
+	stash = read_copies(bpf_map__fd(skel->maps.percpu_stash));
 	for (cpu = 0; stash && cpu < nr_cpus; cpu++) {
 		ASSERT_EQ(stash[cpu].found, is_online(cpu) ? 2 : 0, "found");
 		ASSERT_NULL(stash[cpu].mask, "kptr hidden from user space");
@@ -746,9 +719,7 @@ static void test_kptr(void)
 void test_percpu_data(void)
 {
 	nr_cpus = libbpf_num_possible_cpus();
-	if (!ASSERT_GT(nr_cpus, 0, "possible") ||
-	    !ASSERT_OK(parse_cpu_mask_file("/sys/devices/system/cpu/online", &online, &nr_online),
-		       "online"))
+	if (!ASSERT_GT(nr_cpus, 0, "possible"))
 		return;
 
 	if (test__start_subtest("registers"))
@@ -785,11 +756,4 @@ void test_percpu_data(void)
 		test_sleepable();
 	if (test__start_subtest("kptr"))
 		test_kptr();
-
-	free(online);
-}
-
-void test_verifier_percpu_data(void)
-{
-	RUN_TESTS(verifier_percpu_data);
 }

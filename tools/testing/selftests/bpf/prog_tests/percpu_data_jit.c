@@ -57,19 +57,9 @@ static int load_with(bool subprog, __u8 form)
 	return load_prog(main_insns, ARRAY_SIZE(main_insns));
 }
 
-/* No JIT asked for. */
-static void test_off(void)
+static void check_refused(void)
 {
-	char old[16];
 	int fd;
-
-	if (sysctl_set_or_fail(JIT_ENABLE, old, "0"))
-		return;
-	if (is_jit_enabled()) {
-		/* cannot be switched off with CONFIG_BPF_JIT_ALWAYS_ON */
-		test__skip();
-		return;
-	}
 
 	for (int subprog = 0; subprog <= 1; subprog++) {
 		for (int i = 0; i < ARRAY_SIZE(forms); i++) {
@@ -80,7 +70,33 @@ static void test_off(void)
 	fd = load_with(true, 0);
 	ASSERT_GE(fd, 0, "without per-CPU data");
 	close(fd);
+}
 
+/* Not every JIT has the instruction. */
+static void test_on(void)
+{
+	int fd;
+
+	fd = load_with(false, BPF_PSEUDO_MAP_VALUE);
+	if (fd < 0)
+		check_refused();
+	else
+		close(fd);
+}
+
+/* No JIT asked for. */
+static void test_off(void)
+{
+	char old[16];
+
+	if (sysctl_set_or_fail(JIT_ENABLE, old, "0"))
+		return;
+	if (is_jit_enabled()) {
+		/* cannot be switched off with CONFIG_BPF_JIT_ALWAYS_ON */
+		test__skip();
+		return;
+	}
+	check_refused();
 	sysctl_set_or_fail(JIT_ENABLE, NULL, old);
 }
 
@@ -184,6 +200,8 @@ void serial_test_percpu_data_jit(void)
 
 	if (test__start_subtest("off"))
 		test_off();
+	if (test__start_subtest("on"))
+		test_on();
 	if (test__start_subtest("fail"))
 		test_fail("0");
 	if (test__start_subtest("fail_blinded"))

@@ -2,11 +2,8 @@
 /* How libbpf turns .percpu sections into maps, and where their contents come from */
 
 #include <sys/param.h>
-#include "percpu_data_load_helpers.h"
+#include "percpu_data_helpers.h"
 #include "percpu_data_libbpf.skel.h"
-
-/* PCPU_MIN_UNIT_SIZE of the kernel */
-#define MAX_SIZE	MAX(32 * 1024, getpagesize())
 
 static void check_map(const struct bpf_object *obj, const struct bpf_map *map,
 		      const char *name, __u32 value_size)
@@ -59,20 +56,6 @@ static void test_maps(void)
 	check_kernel_map(skel->maps.percpu_data);
 out:
 	percpu_data_libbpf__destroy(skel);
-}
-
-/* Let the kernel write there: it says whether that faults. */
-static bool write_faults(void *addr)
-{
-	int fd, ret, err;
-
-	fd = open("/dev/zero", O_RDONLY);
-	if (!ASSERT_OK_FD(fd, "open_zero"))
-		return false;
-	ret = read(fd, addr, 1);
-	err = errno;
-	close(fd);
-	return ret < 0 && err == EFAULT;
 }
 
 /* An image is what is set last, and what all possible CPUs, online or not, start with. */
@@ -204,19 +187,22 @@ static void test_too_large(void)
 	skel = percpu_data_libbpf__open();
 	if (!ASSERT_OK_PTR(skel, "open"))
 		return;
-	ASSERT_OK(bpf_map__set_value_size(skel->maps.percpu_array, MAX_SIZE), "set_value_size");
+	ASSERT_OK(bpf_map__set_value_size(skel->maps.percpu_array, MAX_VALUE_SIZE),
+		  "set_value_size");
 	ASSERT_OK(percpu_data_libbpf__load(skel), "load");
 	percpu_data_libbpf__destroy(skel);
 
 	skel = percpu_data_libbpf__open();
 	if (!ASSERT_OK_PTR(skel, "open"))
 		return;
-	ASSERT_OK(bpf_map__set_value_size(skel->maps.percpu_array, MAX_SIZE + 4), "set_value_size");
+	ASSERT_OK(bpf_map__set_value_size(skel->maps.percpu_array, MAX_VALUE_SIZE + 4),
+		  "set_value_size");
 	log = load_err_log(skel->obj, -E2BIG);
 	snprintf(msg, sizeof(msg), "map '.percpu.array': section of %d bytes is too large",
-		 MAX_SIZE + 4);
+		 MAX_VALUE_SIZE + 4);
 	ASSERT_HAS_SUBSTR(log, msg, "section");
-	snprintf(msg, sizeof(msg), "limit for per-CPU data is %d KiB per CPU", MAX_SIZE / 1024);
+	snprintf(msg, sizeof(msg), "limit for per-CPU data is %d KiB per CPU",
+		 MAX_VALUE_SIZE / 1024);
 	ASSERT_HAS_SUBSTR(log, msg, "limit");
 	free(log);
 	percpu_data_libbpf__destroy(skel);

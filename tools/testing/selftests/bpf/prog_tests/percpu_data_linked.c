@@ -3,7 +3,7 @@
 
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include "percpu_data_load_helpers.h"
+#include "percpu_data_helpers.h"
 #include "percpu_data_linked.skel.h"
 
 #define OBJ1 "./percpu_data_linked1.bpf.o"

@@ -2,7 +2,7 @@
 /* Objects whose .percpu section contradicts its BTF or its symbols */
 
 #include <libelf.h>
-#include "percpu_data_load_helpers.h"
+#include "percpu_data_helpers.h"
 #include "percpu_data_malformed.skel.h"
 
 #define NR_DAMAGED 3000
@@ -280,10 +280,27 @@ static int ignore_log(enum libbpf_print_level level, const char *fmt, va_list ar
 	return 0;
 }
 
-/* Most of these are refused, none may crash. */
+/* Only a variable that lies inside can be read and written. */
+static bool vars_are_inside(const struct bpf_object *obj)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(obj, ".percpu");
+	int i, type_id = map ? bpf_map__btf_value_type_id(map) : 0;
+	const struct btf_var_secinfo *vsi;
+	const struct btf_type *t;
+
+	if (!type_id)
+		return true;
+	t = btf__type_by_id(bpf_object__btf(obj), type_id);
+	for (i = 0, vsi = btf_var_secinfos(t); i < btf_vlen(t); i++, vsi++)
+		if ((__u64)vsi->offset + vsi->size > bpf_map__value_size(map))
+			return false;
+	return true;
+}
+
+/* Many of these are refused, none may crash. */
 static void test_damaged(void)
 {
-	int i, nr_opened = 0, nr_refused = 0;
+	int i, nr_opened = 0, nr_refused = 0, nr_outside = 0;
 	libbpf_print_fn_t old_print;
 	unsigned long long seed = 1;
 	struct image img = {};
@@ -300,14 +317,17 @@ static void test_damaged(void)
 		memcpy(img.buf, bytes, size);
 		damage(&img, &seed);
 		obj = bpf_object__open_mem(img.buf, img.size, NULL);
-		if (obj)
+		if (obj) {
 			nr_opened++;
-		else
+			nr_outside += !vars_are_inside(obj);
+		} else {
 			nr_refused++;
+		}
 		bpf_object__close(obj);
 	}
 	libbpf_set_print(old_print);
 
+	ASSERT_EQ(nr_outside, 0, "outside");
 	/* the damage is neither too little nor too much to be of use */
 	ASSERT_GT(nr_opened, NR_DAMAGED / 10, "opened");
 	ASSERT_GT(nr_refused, NR_DAMAGED / 10, "refused");

@@ -257,11 +257,12 @@ static void test_map_dump(struct percpu_data_vars *skel)
 
 static void test_map_dump_no_btf(struct percpu_data_vars *skel)
 {
+	static const char * const json_formats[] = { "-j", "-p" };
 	struct bpf_map_info info = {};
 	__u32 len = sizeof(info);
 	__u64 vals[bpf_num_possible_cpus()];
 	char expected[256], *output;
-	int fd, cpu;
+	int i, fd, cpu;
 
 	fd = bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, ".percpu", sizeof(zero), sizeof(__u64), 1,
 			    NULL);
@@ -277,11 +278,13 @@ static void test_map_dump_no_btf(struct percpu_data_vars *skel)
 		snprintf(expected, sizeof(expected), "value(CPU%02d):%llx", cpu, vals[cpu]);
 		ASSERT_HAS_SUBSTR(output, expected, "plain");
 	}
-	output = bpftool("-j map dump id %u", info.id);
-	for (cpu = 0; cpu < bpf_num_possible_cpus(); cpu++) {
-		snprintf(expected, sizeof(expected), "{\"cpu\":%d,\"value\":[\"0x%02x\",", cpu,
-			 0xa0 + cpu);
-		ASSERT_HAS_SUBSTR(output, expected, "json");
+	for (i = 0; i < ARRAY_SIZE(json_formats); i++) {
+		output = bpftool("%s map dump id %u", json_formats[i], info.id);
+		for (cpu = 0; cpu < bpf_num_possible_cpus(); cpu++) {
+			snprintf(expected, sizeof(expected),
+				 "{\"cpu\":%d,\"value\":[\"0x%02x\",", cpu, 0xa0 + cpu);
+			ASSERT_HAS_SUBSTR(output, expected, json_formats[i]);
+		}
 	}
 	close(fd);
 }

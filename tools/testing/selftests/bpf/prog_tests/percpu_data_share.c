@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Per-CPU data that is shared by objects and by programs, counted from both sides */
 
-#include "percpu_data_load_helpers.h"
+#include "percpu_data_helpers.h"
 #include "percpu_data_share.skel.h"
 #include "percpu_data_share_ext.skel.h"
 

@@ -79,24 +79,6 @@ out:
 	free(nested_copies);
 }
 
-static void check_write_faults(void *image)
-{
-	int status;
-	pid_t pid;
-
-	pid = fork();
-	if (!ASSERT_GE(pid, 0, "fork"))
-		return;
-	if (!pid) {
-		signal(SIGSEGV, SIG_DFL);
-		*(char *)image = 0;
-		_exit(0);
-	}
-	ASSERT_EQ(waitpid(pid, &status, 0), pid, "waitpid");
-	ASSERT_TRUE(WIFSIGNALED(status), "killed");
-	ASSERT_EQ(WTERMSIG(status), SIGSEGV, "signal");
-}
-
 static void test_skel(void)
 {
 	struct percpu_data_vars *skel;
@@ -131,9 +113,9 @@ static void test_skel(void)
 		total += runs_of(cpu);
 	ASSERT_EQ(skel->data_percpu->shared, 5 + total, "shared");
 
-	check_write_faults(skel->percpu);
-	check_write_faults(skel->percpu_a_name_longer_than_15);
-	check_write_faults(skel->percpu_data);
+	ASSERT_TRUE(write_faults(skel->percpu), "write vars");
+	ASSERT_TRUE(write_faults(skel->percpu_a_name_longer_than_15), "write long name");
+	ASSERT_TRUE(write_faults(skel->percpu_data), "write nested");
 out:
 	percpu_data_vars__destroy(skel);
 }
@@ -173,9 +155,9 @@ static void test_lskel(void)
 	check_copies(skel->maps.percpu.map_fd, skel->maps.percpu_a_name_longer_than_15.map_fd,
 		     skel->maps.percpu_data.map_fd);
 
-	check_write_faults(vars);
-	check_write_faults(table);
-	check_write_faults(nested);
+	ASSERT_TRUE(write_faults(vars), "write vars");
+	ASSERT_TRUE(write_faults(table), "write table");
+	ASSERT_TRUE(write_faults(nested), "write nested");
 out:
 	percpu_data_vars_lskel__destroy(skel);
 }

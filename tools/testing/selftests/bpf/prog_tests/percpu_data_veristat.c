@@ -5,16 +5,25 @@
 
 static char output[64 * 1024];
 
-/* Load an object with veristat; return its exit status, and what it prints in output. */
+/*
+ * Load an object with veristat; return its exit status, and what it prints in output.
+ * To dump the program that it has loaded, veristat runs the bpftool that it finds: let
+ * that dump what the map starts with.
+ */
 static int run_veristat(const char *args)
 {
 	/* flavors of test_progs run in a directory of their own */
-	const char *path = access("./veristat", X_OK) ? "../veristat" : "./veristat";
-	char cmd[256];
+	const char *dir = access("./veristat", X_OK) ? ".." : ".";
+	char cmd[512];
 	size_t len;
 	FILE *f;
 
-	snprintf(cmd, sizeof(cmd), "%s percpu_data_malformed.bpf.o %s 2>&1", path, args);
+	snprintf(cmd, sizeof(cmd),
+		 "tmp=$(mktemp -d); "
+		 "echo 'exec %1$s/tools/sbin/bpftool map dump name .percpu' >$tmp/bpftool; "
+		 "chmod +x $tmp/bpftool; "
+		 "PATH=$tmp:$PATH %1$s/veristat --dump percpu_data_malformed.bpf.o %2$s 2>&1; "
+		 "status=$?; rm -r $tmp; exit $status", dir, args);
 	f = popen(cmd, "r");
 	if (!ASSERT_OK_PTR(f, "popen"))
 		return -1;
@@ -34,6 +43,8 @@ void test_percpu_data_veristat(void)
 		ASSERT_EQ(run_veristat("-G 'first = -7' -G 'third[2] = 6'"), 0, "status");
 		ASSERT_HAS_SUBSTR(output, "success", "verdict");
 		ASSERT_NULL(strstr(output, "failure"), "no_failure");
+		ASSERT_HAS_SUBSTR(output, "\"first\": -7", "first");
+		ASSERT_HAS_SUBSTR(output, "\"third\": [3,0,6", "third");
 	}
 	if (test__start_subtest("out_of_range")) {
 		ASSERT_NEQ(run_veristat("-G 'first = 0x100000000'"), 0, "status");

@@ -72,7 +72,7 @@ __jited("	movq	(%rax), %rax")
 __arch_arm64
 __jited("...")
 __jited("	mrs	x10, TPIDR_EL{{[12]}}")
-__jited("	add	x7, x7, x10")
+__jited("	add	x8, x8, x10")
 __jited("...")
 __jited("	mrs	x10, TPIDR_EL{{[12]}}")
 __jited("	add	x0, x0, x10")
@@ -100,7 +100,7 @@ __jited("	add	x21, x21, x10")
 __jited("...")
 __jited("	mrs	x10, TPIDR_EL{{[12]}}")
 __jited("	add	x22, x22, x10")
-__jited("	ldr	x7, [x7]")
+__jited("	ldr	x8, [x8]")
 /* riscv64 looks it up in __per_cpu_offset[] */
 __arch_riscv64
 __jited("...")

@@ -52,12 +52,20 @@ base_tar()
 	fi
 }
 
+# A bare repository with one commit, on the branch base
 import_base()
 {
-	git init -q --bare "$1" && base_tar | "$h/tar2git" "Linux 7.2" | git -C "$1" fast-import --quiet || return 1
-	git -C "$1" show base:Makefile | tr '\n' ' ' | grep 'VERSION = 7 PATCHLEVEL = 2 ' >/dev/null ||
-		{ echo "this is not a Linux 7.2 tree"; return 1; }
-	(cd "$1" && find objects refs -type f -print0 | xargs -0 sha256sum >sums)
+	local repo=$1 tree=$1.tree
+	rm -rf "$repo" "$tree"
+	mkdir "$tree" && base_tar | tar -x --strip-components=1 -C "$tree" || return 1
+	[ "$(sed -n 's/^VERSION = //p; s/^PATCHLEVEL = //p' "$tree/Makefile" | xargs)" = "7 2" ] || { echo "this is not a Linux 7.2 tree"; return 1; }
+	# Debian's last lines there make git blind to every new file
+	sed -i '/^# Debian packaging:/,$d' "$tree/.gitignore"
+	git init -q --bare -b base "$repo" && git -C "$repo" --work-tree="$tree" add -f -A || return 1
+	git -C "$repo" --work-tree="$tree" -c user.name=Linux -c user.email=base@localhost commit -q -m "Linux 7.2" || return 1
+	git -C "$repo" -c pack.window=0 repack -adq || return 1
+	rm -rf "$tree"
+	(cd "$repo" && find objects refs -type f -print0 | xargs -0 sha256sum >sums)
 }
 
 # The base as a git repository of one commit: $base_repo
@@ -74,7 +82,7 @@ base()
 {
 	need git ca-certificates xz-utils
 	(cd "$base_repo" && sha256sum -c --status sums) 2>/dev/null && return
-	disk "$cache" 1500
+	disk "$cache" 4000
 	rm -rf "$base_repo" "$base_repo.new"
 	[ -n "${LINUX:-}" ] || (cd "$cache/deb" && sha256sum -c --status sha256) 2>/dev/null || fetch_base
 	step "importing the base into git" . 0 import_base "$base_repo.new"
@@ -99,10 +107,14 @@ unpack()
 # The libraries of another architecture: $sysroot
 sysroot()
 {
+	local packages=(libelf-dev libssl-dev zlib1g-dev libzstd-dev libtinfo-dev busybox-static) suite=${debian#*:}
 	sysroot=
 	[ -n "$cross" ] || return 0
 	sysroot=$cache/sysroot-$arch
-	unpack "sysroot-$arch" "${debian%:*}" "${debian#*:}" libelf-dev libssl-dev zlib1g-dev libzstd-dev libtinfo-dev llvm-19-dev busybox-static
+	[ "$suite" = forky ] || packages+=(llvm-19-dev) # which forky does not have
+	unpack "sysroot-$arch" "${debian%:*}" "$suite" "${packages[@]}"
+	# linker scripts name their libraries by path: leave that to the linker's search path
+	find "$sysroot/usr/lib/$triplet" -type f -name 'lib[cm].so' -exec sed -i '/^GROUP/s,/[^ ]*/,,g' {} +
 }
 
 # The kernel functions' prototypes in BTF, which a fifth of the tests wants, take a pahole newer than Debian 12's: $pahole

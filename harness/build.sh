@@ -28,7 +28,10 @@ kernel()
 	source_tree
 	pahole
 	mkdir -p "$obj"
-	cat "$h/config/common" "$h/config/$arch" >"$out/config.new"
+	{
+		[ -z "$config" ] || (cd "$src/tools/testing/selftests/bpf" && cat config config.vm "config.${triplet%%-*}")
+		cat "$h/config/common" "$h/config/$arch"
+	} >"$out/config.new"
 	if [ ! -e "$obj/.config" ] || ! cmp -s "$out/config.new" "$out/config"; then
 		step "[$arch] configuring the kernel" . 0 kmake KCONFIG_ALLCONFIG="$out/config.new" allnoconfig
 		grep '=[ym]$' "$out/config.new" | grep -vxFf "$obj/.config" | sed 's/^/== not taken: /' >>"$log" || true
@@ -42,8 +45,9 @@ tool()
 {
 	local dir=$1 cc="ccache ${cross}gcc"; shift
 	[ -z "$cross" ] || cc+=" --sysroot=$sysroot"
-	make -C "$src/tools/$dir" ARCH="$karch" CROSS_COMPILE="$cross" CC="$cc" HOSTCC="ccache gcc" CLANG="env CCACHE_BASEDIR=$build ccache clang-19" LLC=llc-19 \
-		LLVM_STRIP=llvm-strip-19 LLVM_CONFIG=llvm-config-19 feature_display=0 -j"$(nproc)" "$@"
+	# clang, which links some of the tests, knows no sysroot
+	LDFLAGS="${sysroot:+-L$sysroot/usr/lib/$triplet -L$sysroot/lib/$triplet}" make -C "$src/tools/$dir" ARCH="$karch" CROSS_COMPILE="$cross" CC="$cc" HOSTCC="ccache gcc" CLANG="env CCACHE_BASEDIR=$build ccache clang-19" LLC=llc-19 \
+		LLVM_STRIP=llvm-strip-19 LLVM_CONFIG=llvm-config-19 PAHOLE="$pahole" feature_display=0 -j"$(nproc)" "$@"
 }
 
 tools()
@@ -55,21 +59,28 @@ tools()
 		SKIP_LLVM=1 SKIP_LIBBFD=1 SKIP_CRYPTO=1
 }
 
+# selftests PROGRAM...: these of the kernel tree's BPF selftests
 selftests()
 {
-	local dir=$src/tools/testing/selftests/bpf key=$build/key lib=$sysroot/usr/lib/llvm-19/lib
-	need llvm-19-dev openssl rsync pkg-config libzstd-dev libtinfo-dev
+	local dir=$src/tools/testing/selftests/bpf key=$build/key llvm=(SKIP_LLVM=1) lib=$sysroot/usr/lib/llvm-19/lib
+	need llvm-19-dev lld-19 openssl rsync pkg-config libzstd-dev libtinfo-dev
 	# one signing key: its header lies in the source tree, which all architectures share
 	[ -s "$key/signing_key.der" ] || { mkdir -p "$key" && step "making a test key" . 0 "$dir/verify_sig_setup.sh" genkey "$key"; }
 	mkdir -p "$out/selftests"
-	# the modules lie in the source tree, too
-	[ "$(cat "$key/arch" 2>/dev/null)" = "$arch" ] || { rm -f "$dir"/test_kmods/*.ko; echo "$arch" >"$key/arch"; }
+	# so do the modules: bring back those of this kernel
+	[ "$(cat "$key/obj" 2>/dev/null)" = "$obj" ] || {
+		rm -f "$dir"/test_kmods/*.ko
+		cp -p "$out"/selftests/*.ko "$dir/test_kmods" 2>/dev/null || true
+		echo "$obj" >"$key/obj"
+	}
+	# the disassembler, for tests that look at JITed code
+	[ ! -d "$lib" ] || llvm=(feature-llvm=1 LLVM_LDFLAGS="-L$lib"
+		LLVM_LDLIBS="$(llvm-config-19 --link-static --libs mcdisassembler all-targets) -lzstd -lz -ltinfo -lstdc++ -lm")
 	# libarena wants a newer clang
 	step "[$arch] building the tests" '^ +(CLNG-BPF|GEN-SKEL|TEST-OBJ|EXT-OBJ|LINK-BPF|BINARY|CC) ' 2600 \
-		tool testing/selftests/bpf test_progs BPF_STRICT_BUILD=0 SKIP_DOCS=1 LIBARENA_SKEL= LIBARENA_ASAN_SKEL= \
+		tool testing/selftests/bpf "$@" BPF_STRICT_BUILD=0 SKIP_DOCS=1 LIBARENA_SKEL= LIBARENA_ASAN_SKEL= \
 		O="$obj" VMLINUX_BTF="$obj/vmlinux" OUTPUT="$out/selftests" \
-		PRIVATE_KEY="$key/signing_key.pem" VERIFICATION_CERT="$key/signing_key.der" feature-llvm=1 LLVM_LDFLAGS="-L$lib" \
-		LLVM_LDLIBS="$(llvm-config-19 --link-static --libs mcdisassembler all-targets) -lzstd -ltinfo -lstdc++ -lm"
+		PRIVATE_KEY="$key/signing_key.pem" VERIFICATION_CERT="$key/signing_key.der" "${llvm[@]}"
 }
 
 # The per-CPU monitor of samples/bpf: object, skeleton, program

@@ -70,20 +70,22 @@ need()
 		die "packages are missing and could not be installed (is the network there?): $missing; the log is $log"
 }
 
-# arch NAME: that line of the table into variables, and where its things lie
+# arch NAME [CONFIG]: that line of the table into variables, and where its things lie; CONFIG -full is the selftests' own kernel config
 arch()
 {
 	local line
 	line=$(awk -v a="$1" '$1 == a' "$h/arch")
 	[ -n "$line" ] || die "ARCH=$1 is not one of: $(awk '/^[a-z]/ { print $1 }' "$h/arch" | xargs)"
 	read -r arch karch triplet debian image qemu qemu_package console machine <<<"$line"
+	config=${2:-}
 	cross=
 	[ "$arch" = "$host" ] || cross=$triplet-
+	IFS='|' read -r machine machine2 <<<"${machine/ | /|}"
 	root=$build
 	[ -z "${KERNEL:-}" ] || root=$build/${KERNEL##*/}
-	src=$root/linux out=$root/out/$arch
+	src=$root/linux out=$root/out/$arch$config
 	case ${KERNEL:-} in */*) src=$(realpath "$KERNEL") ;; esac
 	# a child of the tree, because kbuild then uses relative paths, and ccache serves every checkout and both kernels
-	obj=$src/out-$arch
+	obj=$src/out-$arch$config
 	mkdir -p "$out"
 }

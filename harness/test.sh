@@ -27,9 +27,12 @@ test_one()
 	kernel
 	tools
 	sample
-	selftests
+	selftests test_progs
 	unlock
-	run_tests "running the tests" "exec test_progs -a @/tests/allow"
+	run_tests "running the tests" "exec test_progs -a @allow -d @deny"
+	if [ "$machine2" ]; then
+		machine=$machine2 run_tests "running those of per-CPU data on ${machine2%% -cpu*}" "exec test_progs -a '*percpu_data*'"
+	fi
 	# what our user space says on a kernel without the series
 	if [ "$arch" = "$host" ]; then
 		(lock; KERNEL=base; arch "$1"; kernel)

@@ -28,13 +28,20 @@ root_dir()
 	[ ! -e "$out/sample/percpu_monitor" ] || cp "$out/sample/percpu_monitor" "$run/root/bin/"
 	printf '%s\n' "dir /dev 0755 0 0" "nod /dev/console 0600 0 0 c 5 1" "file /cmd $run/cmd 0755 0 0" >"$run/list"
 	[ "$2" = tests ] || return 0
-	"${cross}strip" -g -o "$run/test_progs" "$t/test_progs"
-	libraries "$run/root" "$t/test_progs"
+	mkdir "$run/root/tests"
+	[ -z "$config" ] || cp /usr/sbin/tc /usr/bin/{ip,ping} "$run/root/tests"
+	for file in test_progs test_verifier test_maps; do
+		[ ! -e "$t/$file" ] || "${cross}strip" -g -o "$run/root/tests/$file" "$t/$file"
+	done
+	libraries "$run/root" "$run"/root/tests/*
 	{
-		printf 'dir /%s 0755 0 0\n' tests tests/tools tests/tools/sbin
+		printf 'dir /%s 0755 0 0\n' tests/tools tests/tools/sbin
 		echo "slink /tests/tools/sbin/bpftool /bin/bpftool 0777 0 0"
 		echo "file /tests/allow $h/config/tests 0644 0 0"
-		for file in "$run/test_progs" "$t"/*.bpf.o "$t"/*.ko "$t"/btf_dump_test_case_*.c \
+		file=$src/tools/testing/selftests/bpf/DENYLIST.${triplet%%-*}
+		[ -e "$file" ] || file=/dev/null
+		cp "$file" "$run/root/tests/deny"
+		for file in "$t"/*.bpf.o "$t"/*.ko "$t"/btf_dump_test_case_*.c \
 			    "$t"/{urandom_read,liburandom_read.so,uprobe_multi,sign-file,veristat}; do
 			[ ! -e "$file" ] || echo "file /tests/${file##*/} $file 0755 0 0"
 		done
@@ -45,7 +52,7 @@ root_dir()
 # The status is the command's, 125 when the guest died before, 126 when an oops or a warning is on its console.
 guest()
 (
-	run=$(mktemp -d "$out/vm.XXXXXX") accel= io=stdio,id=io append=
+	run=$(mktemp -d "$out/vm.XXXXXX") accel= io=stdio,id=io append=${append:-}
 	trap 'rm -rf "$run"' EXIT
 	if [ "$arch" = "$host" ] && [ -w /dev/kvm ] && grep -qwE 'vmx|svm' /proc/cpuinfo; then accel="-accel kvm"; fi
 	[ "$2" != shell ] || {
@@ -58,7 +65,7 @@ guest()
 	set --
 	[ -z "${SHARE:-}" ] || set -- -virtfs "local,path=${SHARE//,/,,},mount_tag=share,security_model=none,multidevs=remap"
 	# shellcheck disable=SC2086
-	set -- "qemu-system-$qemu" -M $machine ${QEMU_ARGS:-} $accel -accel tcg,thread=single -smp 6 -m 4G -nodefaults -no-user-config -no-reboot \
+	set -- timeout --foreground "${limit:-0}" "qemu-system-$qemu" $machine ${QEMU_ARGS:-} $accel -accel tcg,thread=single -smp 6 -m 4G -nodefaults -no-user-config -no-reboot \
 		-display none -kernel "${IMAGE:-$obj/$image}" -initrd "$run/initrd" \
 		-append "console=$console panic=-1 oops=panic maxcpus=4 $append" \
 		-serial "file:$run/console" -device virtio-serial -device virtio-rng \

@@ -104,13 +104,14 @@ unpack()
 	echo "$*" >"$dir/stamp"
 }
 
-# The libraries of another architecture: $sysroot
+# The libraries of another architecture: $sysroot, $ldflags
 sysroot()
 {
 	local packages=(libelf-dev libssl-dev zlib1g-dev libzstd-dev libtinfo-dev busybox-static) suite=${debian#*:}
-	sysroot=
+	sysroot='' ldflags=
 	[ -n "$cross" ] || return 0
 	sysroot=$cache/sysroot-$arch
+	ldflags="-L$sysroot/usr/lib/$triplet -L$sysroot/lib/$triplet"
 	[ "$suite" = forky ] || packages+=(llvm-19-dev) # which forky does not have
 	unpack "sysroot-$arch" "${debian%:*}" "$suite" "${packages[@]}"
 	# linker scripts name their libraries by path: leave that to the linker's search path

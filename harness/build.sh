@@ -44,9 +44,9 @@ kernel()
 tool()
 {
 	local dir=$1 cc="ccache ${cross}gcc"; shift
-	[ -z "$cross" ] || cc+=" --sysroot=$sysroot"
+	[ -z "$cross" ] || cc+=" --sysroot=$sysroot $ldflags"
 	# clang, which links some of the tests, knows no sysroot
-	LDFLAGS="${sysroot:+-L$sysroot/usr/lib/$triplet -L$sysroot/lib/$triplet}" make -C "$src/tools/$dir" ARCH="$karch" CROSS_COMPILE="$cross" CC="$cc" HOSTCC="ccache gcc" CLANG="env CCACHE_BASEDIR=$build ccache clang-19" LLC=llc-19 \
+	LDFLAGS=$ldflags make -C "$src/tools/$dir" ARCH="$karch" CROSS_COMPILE="$cross" CC="$cc" HOSTCC="ccache gcc" CLANG="env CCACHE_BASEDIR=$build ccache clang-19" LLC=llc-19 \
 		LLVM_STRIP=llvm-strip-19 LLVM_CONFIG=llvm-config-19 PAHOLE="$pahole" feature_display=0 -j"$(nproc)" "$@"
 }
 
@@ -55,14 +55,14 @@ tools()
 	need clang-19 llvm-19 busybox-static
 	sysroot
 	mkdir -p "$out/bpftool"
-	step "[$arch] building bpftool" '^ +(CC|LD|AR|LINK) ' 130 tool bpf/bpftool OUTPUT="$out/bpftool/" EXTRA_LDFLAGS=-static \
+	step "[$arch] building bpftool" '^ +(CC|LD|AR|LINK) ' 130 tool bpf/bpftool OUTPUT="$out/bpftool/" \
 		SKIP_LLVM=1 SKIP_LIBBFD=1 SKIP_CRYPTO=1
 }
 
 # selftests PROGRAM...: these of the kernel tree's BPF selftests
 selftests()
 {
-	local dir=$src/tools/testing/selftests/bpf key=$build/key llvm=(SKIP_LLVM=1) lib=$sysroot/usr/lib/llvm-19/lib
+	local dir=$src/tools/testing/selftests/bpf key=$build/key llvm=(SKIP_LLVM=1 LLVM_LDLIBS=-l:libatomic.a) lib=$sysroot/usr/lib/llvm-19/lib
 	need llvm-19-dev lld-19 openssl rsync pkg-config libzstd-dev libtinfo-dev
 	# one signing key: its header lies in the source tree, which all architectures share
 	[ -s "$key/signing_key.der" ] || { mkdir -p "$key" && step "making a test key" . 0 "$dir/verify_sig_setup.sh" genkey "$key"; }
@@ -94,6 +94,6 @@ sample()
 		clang-19 --target=bpf -D__TARGET_ARCH_$karch -g -O2 -Wall -I$out/sample -I$out/bpftool/libbpf/include \
 			-c $src/samples/bpf/$name.bpf.c -o $out/sample/$name.bpf.o
 		$bpftool gen skeleton $out/sample/$name.bpf.o name $name >$out/sample/$name.skel.h
-		${cross}gcc ${sysroot:+--sysroot=$sysroot} -static -g -O2 -Wall -I$src/tools/include/uapi -I$out/sample -I$out/bpftool/libbpf/include \
+		${cross}gcc ${sysroot:+--sysroot=$sysroot} $ldflags -g -O2 -Wall -I$src/tools/include/uapi -I$out/sample -I$out/bpftool/libbpf/include \
 			-o $out/sample/$name $src/samples/bpf/$name.c $out/bpftool/libbpf/libbpf.a -lelf -lz"
 }

@@ -6,11 +6,11 @@
 libraries()
 {
 	local root=$1 name path; shift
-	for name in $(readelf -dl "$@" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p; s/.*interpreter: \(.*\)\]/\1/p') libgcc_s.so.1; do
+	for name in $(readelf -dl "$@" 2>/dev/null | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p; s/.*interpreter: \(.*\)\]/\1/p') libgcc_s.so.1; do
 		name=${name##*/}
 		[ ! -e "$root/lib/$name" ] || continue
-		path=$("${cross}gcc" ${sysroot:+"--sysroot=$sysroot"} -print-file-name="$name")
-		[ -e "$path" ] || { echo "[$arch] the library $name was not found"; return 1; }
+		path=$(find "$sysroot"/{,usr/}lib{"/$triplet",} -maxdepth 1 -name "$name" 2>/dev/null | head -n 1)
+		[ "$path" ] || { echo "[$arch] the library $name was not found"; return 1; }
 		cp -L "$path" "$root/lib/"
 		libraries "$root" "$path"
 	done
@@ -24,8 +24,9 @@ root_dir()
 	ln -s lib "$run/root/lib64"
 	ln -s busybox "$run/root/bin/sh"
 	cp "$h/init" "$run/root/init"
-	cp "$sysroot/bin/busybox" "$out/bpftool/bpftool" "$run/root/bin/"
+	cp "$(find "$sysroot"/{,usr/}bin/busybox 2>/dev/null | head -n 1)" "$out/bpftool/bpftool" "$run/root/bin/"
 	[ ! -e "$out/sample/percpu_monitor" ] || cp "$out/sample/percpu_monitor" "$run/root/bin/"
+	libraries "$run/root" "$run"/root/bin/*
 	printf '%s\n' "dir /dev 0755 0 0" "nod /dev/console 0600 0 0 c 5 1" "file /cmd $run/cmd 0755 0 0" >"$run/list"
 	[ "$2" = tests ] || return 0
 	mkdir "$run/root/tests"

@@ -107,13 +107,11 @@ unpack()
 # The libraries of another architecture: $sysroot, $ldflags
 sysroot()
 {
-	local packages=(libelf-dev libssl-dev zlib1g-dev libzstd-dev libtinfo-dev busybox-static) suite=${debian#*:}
 	sysroot='' ldflags=
 	[ -n "$cross" ] || return 0
 	sysroot=$cache/sysroot-$arch
 	ldflags="-L$sysroot/usr/lib/$triplet -L$sysroot/lib/$triplet"
-	[ "$suite" = forky ] || packages+=(llvm-19-dev) # which forky does not have
-	unpack "sysroot-$arch" "${debian%:*}" "$suite" "${packages[@]}"
+	unpack "sysroot-$arch" "${debian%:*}" "${debian#*:}" libelf-dev libssl-dev zlib1g-dev libzstd-dev libtinfo-dev busybox-static llvm-19-dev
 	# linker scripts name their libraries by path: leave that to the linker's search path
 	find "$sysroot/usr/lib/$triplet" -type f -name 'lib[cm].so' -exec sed -i '/^GROUP/s,/[^ ]*/,,g' {} +
 }

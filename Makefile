@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-## usage: make TARGET [ARCH=x86_64|arm64] [SHARE=dir] [CMD='...'] [LINUX=tree or tarball of 7.2] [KERNEL=base]
+## usage: make TARGET [ARCH=x86_64|arm64|riscv64|s390x] [SHARE=dir] [CMD='...'] [LINUX=tree or tarball of 7.2] [KERNEL=base]
 ##
 ##  run       boot the patched kernel in QEMU, run the per-CPU monitor on it and show what it saw
 ##  test      run the tests on x86_64 and arm64; ends in "N passed, N failed"

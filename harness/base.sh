@@ -112,7 +112,7 @@ sysroot()
 	[ -n "$cross" ] || return 0
 	sysroot=$cache/sysroot-$arch
 	ldflags="-L$sysroot/usr/lib/$triplet -L$sysroot/lib/$triplet"
-	unpack "sysroot-$arch" "${debian%:*}" "${debian#*:}" libelf-dev libssl-dev zlib1g-dev libzstd-dev libtinfo-dev busybox-static llvm-19-dev
+	unpack "sysroot-$arch" "${debian%:*}" "${debian#*:}" libelf-dev libssl-dev zlib1g-dev libzstd-dev libtinfo-dev busybox-static "$llvm"
 	# linker scripts name their libraries by path: leave that to the linker's search path
 	find "$sysroot/usr/lib/$triplet" -type f -name 'lib[cm].so' -exec sed -i '/^GROUP/s,/[^ ]*/,,g' {} +
 }

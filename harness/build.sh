@@ -62,7 +62,7 @@ tools()
 # selftests PROGRAM...: these of the kernel tree's BPF selftests
 selftests()
 {
-	local dir=$src/tools/testing/selftests/bpf key=$build/key lib=$sysroot/usr/lib/llvm-19/lib
+	local dir=$src/tools/testing/selftests/bpf key=$build/key disassembler
 	need llvm-19-dev lld-19 openssl rsync pkg-config libzstd-dev libtinfo-dev
 	# one signing key: its header lies in the source tree, which all architectures share
 	[ -s "$key/signing_key.der" ] || { mkdir -p "$key" && step "making a test key" . 0 "$dir/verify_sig_setup.sh" genkey "$key"; }
@@ -73,12 +73,15 @@ selftests()
 		cp -p "$out"/selftests/*.ko "$dir/test_kmods" 2>/dev/null || true
 		echo "$obj" >"$key/obj"
 	}
+	case $llvm in
+	*-dev)	disassembler="-L$sysroot/usr/lib/llvm-19/lib $(llvm-config-19 --link-static --libs mcdisassembler all-targets) -lzstd -lz -ltinfo -lstdc++ -lm" ;;
+	*)	disassembler=-l:libLLVM.so.${llvm#libllvm}.1 ;;
+	esac
 	# libarena wants a newer clang
 	step "[$arch] building the tests" '^ +(CLNG-BPF|GEN-SKEL|TEST-OBJ|EXT-OBJ|LINK-BPF|BINARY|CC) ' 2600 \
 		tool testing/selftests/bpf "$@" BPF_STRICT_BUILD=0 SKIP_DOCS=1 LIBARENA_SKEL= LIBARENA_ASAN_SKEL= \
 		O="$obj" VMLINUX_BTF="$obj/vmlinux" OUTPUT="$out/selftests" \
-		PRIVATE_KEY="$key/signing_key.pem" VERIFICATION_CERT="$key/signing_key.der" feature-llvm=1 LLVM_LDFLAGS="-L$lib" \
-		LLVM_LDLIBS="$(llvm-config-19 --link-static --libs mcdisassembler all-targets) -lzstd -lz -ltinfo -lstdc++ -lm"
+		PRIVATE_KEY="$key/signing_key.pem" VERIFICATION_CERT="$key/signing_key.der" feature-llvm=1 LLVM_LDLIBS="$disassembler"
 }
 
 # The per-CPU monitor of samples/bpf: object, skeleton, program

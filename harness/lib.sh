@@ -76,7 +76,7 @@ arch()
 	local line
 	line=$(awk -v a="$1" '$1 == a' "$h/arch")
 	[ -n "$line" ] || die "ARCH=$1 is not one of: $(awk '/^[a-z]/ { print $1 }' "$h/arch" | xargs)"
-	read -r arch karch triplet debian image qemu qemu_package console machine <<<"$line"
+	read -r arch karch triplet debian llvm image qemu qemu_package console machine <<<"$line"
 	config=${2:-}
 	cross=
 	[ "$arch" = "$host" ] || cross=$triplet-

@@ -19,9 +19,12 @@ while read -r t; do
 	[ ! -e "/share/$t" ] || continue
 	read -r up rest </proc/uptime
 	[ "${up%.*}" -lt "$left" ] || break
-	case $t in test_maps|test_verifier) run=./$t ;; *) run="./test_progs -a $t" ;; esac
+	case $t in
+	test_maps|test_verifier) run=./$t limit=3600 ;;
+	*) run="./test_progs -a $t" limit=900 ;;
+	esac
 	outcome=FAIL
-	timeout -k 5 1800 $run >"/share/$t.new" 2>&1 </dev/null && outcome=OK
+	timeout -k 5 $limit $run >"/share/$t.new" 2>&1 </dev/null && outcome=OK
 	echo "#0 exit:$outcome" >>"/share/$t.new"
 	mv "/share/$t.new" "/share/$t"
 	echo "$t"
@@ -58,7 +61,7 @@ run_tries()
 	local SHARE=$results/$arch/$2/$1 died left
 	mkdir -p "$SHARE"
 	while left=$((end - SECONDS)) && [ "$left" -gt 0 ]; do
-		limit=$((left + 1900)) guest "left=$left all=$full near='$near'; $guest_tests" tests | sed -u "s/^/[$arch, $2] /" || true
+		guest "left=$left all=$full near='$near'; $guest_tests" tests $((left + 3700)) | sed -u "s/^/[$arch, $2] /" || true
 		died=$(find "$SHARE" -name '*.new')
 		[ "$died" ] || break
 		echo "#0 exit:FAIL, the guest died" >>"$died"
@@ -91,7 +94,7 @@ differing()
 run_jit()
 {
 	local SHARE=$results/$arch/$1
-	[ -s "$SHARE/jit" ] || append=log_buf_len=64M limit=3600 guest "$guest_jit" tests || true
+	[ -s "$SHARE/jit" ] || guest "$guest_jit" tests 3600 log_buf_len=64M || true
 }
 
 # What the JIT made, as instructions without what differs from kernel to kernel: where calls go, and numbers as large as

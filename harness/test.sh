@@ -8,7 +8,7 @@ run_tests()
 	local status=0 first summary
 	first=$(wc -l <"$log")
 	progress "[$arch] $1" '^#[0-9]+ ' "$(grep -c . "$h/config/tests")" guest "cd /tests && $2" tests || status=$?
-	tail -n "+$first" "$log" | grep -aE '^#[0-9]+(/[0-9]+)? .*:FAIL|^the (guest ended|kernel complained)' | sort -u | sed "s/^/[$arch] /" || true
+	tail -n "+$first" "$log" | grep -aE '^#[0-9]+(/[0-9]+)? .*:FAIL|^the (guest|kernel|library) ' | sort -u | sed "s/^/[$arch] /" || true
 	summary=$(tail -n "+$first" "$log" | sed -nE 's/^Summary: ([0-9]+)\/([0-9]+) PASSED, ([0-9]+) SKIPPED, ([0-9]+) FAILED.*/\1 \2 \3 \4/p' | tail -n 1)
 	# shellcheck disable=SC2086
 	set -- "$1" ${summary:-0 0 0 0}
@@ -36,7 +36,7 @@ test_one()
 	# what our user space says on a kernel without the series
 	if [ "$arch" = "$host" ]; then
 		(lock; KERNEL=base; arch "$1"; kernel)
-		IMAGE=$build/base/linux/out-$arch/$image run_tests "running one on the base kernel" \
+		obj=$build/base/linux/out-$arch run_tests "running one on the base kernel" \
 			"exec test_progs -a 'percpu_data_feature'"
 	fi
 	echo "$passed $failed" >"$out/result"

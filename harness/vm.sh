@@ -10,9 +10,9 @@ libraries()
 		name=${name##*/}
 		[ ! -e "$root/lib/$name" ] || continue
 		path=$(find "$sysroot"/{,usr/}lib{"/$triplet",} -maxdepth 1 -name "$name" 2>/dev/null | head -n 1)
-		[ "$path" ] || { echo "[$arch] the library $name was not found"; return 1; }
+		[ "$path" ] || { echo "the library $name was not found"; return 1; }
 		cp -L "$path" "$root/lib/"
-		libraries "$root" "$path"
+		libraries "$root" "$path" || return 1
 	done
 }
 
@@ -26,7 +26,7 @@ root_dir()
 	cp "$h/init" "$run/root/init"
 	cp "$(find "$sysroot"/{,usr/}bin/busybox 2>/dev/null | head -n 1)" "$out/bpftool/bpftool" "$run/root/bin/"
 	[ ! -e "$out/sample/percpu_monitor" ] || cp "$out/sample/percpu_monitor" "$run/root/bin/"
-	libraries "$run/root" "$run"/root/bin/*
+	libraries "$run/root" "$run"/root/bin/* || return 1
 	printf '%s\n' "dir /dev 0755 0 0" "nod /dev/console 0600 0 0 c 5 1" "file /cmd $run/cmd 0755 0 0" >"$run/list"
 	[ "$2" = tests ] || return 0
 	mkdir "$run/root/tests"
@@ -34,7 +34,7 @@ root_dir()
 	for file in test_progs test_verifier test_maps; do
 		[ ! -e "$t/$file" ] || "${cross}strip" -g -o "$run/root/tests/$file" "$t/$file"
 	done
-	libraries "$run/root" "$run"/root/tests/*
+	libraries "$run/root" "$run"/root/tests/* || return 1
 	{
 		printf 'dir /%s 0755 0 0\n' tests/tools tests/tools/sbin
 		echo "slink /tests/tools/sbin/bpftool /bin/bpftool 0777 0 0"
@@ -49,11 +49,12 @@ root_dir()
 	} >>"$run/list"
 }
 
-# guest COMMAND KIND: boot and run the command, or a shell when that is empty; KIND tests adds the tests, shell a terminal.
-# The status is the command's, 125 when the guest died before, 126 when an oops or a warning is on its console.
+# guest COMMAND KIND [SECONDS [APPEND]]: boot, for so long and with this on the kernel's command line, and run the command, or a
+# shell when that is empty; KIND tests adds the tests, shell a terminal. The status is the command's, 125 when the guest did not
+# boot or died before, 126 when an oops or a warning is on its console.
 guest()
 (
-	run=$(mktemp -d "$out/vm.XXXXXX") accel= io=stdio,id=io append=${append:-}
+	run=$(mktemp -d "$out/vm.XXXXXX") accel= io=stdio,id=io limit=${3:-0} append=${4:-}
 	trap 'rm -rf "$run"' EXIT
 	if [ "$arch" = "$host" ] && [ -w /dev/kvm ] && grep -qwE 'vmx|svm' /proc/cpuinfo; then accel="-accel kvm"; fi
 	[ "$2" != shell ] || {
@@ -61,13 +62,15 @@ guest()
 		append="TERM=${TERM:-linux} LINES=$(tput lines) COLUMNS=$(tput cols)"
 	}
 	printf %s "$1" >"$run/cmd"
-	root_dir "$run" "$2"
-	(cd "$obj" && sh "$src/usr/gen_initramfs.sh" -o "$run/initrd" -u squash -g squash "$run/root" "$run/list") >>"$log" 2>&1
+	if ! root_dir "$run" "$2" || ! (cd "$obj" && sh "$src/usr/gen_initramfs.sh" -o "$run/initrd" -u squash -g squash "$run/root" "$run/list") >>"$log" 2>&1; then
+		echo "the guest's files could not be put together; the log is $log"
+		exit 125
+	fi
 	set --
 	[ -z "${SHARE:-}" ] || set -- -virtfs "local,path=${SHARE//,/,,},mount_tag=share,security_model=none,multidevs=remap"
 	# shellcheck disable=SC2086
-	set -- timeout --foreground "${limit:-0}" "qemu-system-$qemu" $machine ${QEMU_ARGS:-} $accel -accel tcg,thread=single -smp 6 -m 4G -nodefaults -no-user-config -no-reboot \
-		-display none -kernel "${IMAGE:-$obj/$image}" -initrd "$run/initrd" \
+	set -- timeout --foreground "$limit" "qemu-system-$qemu" $machine ${QEMU_ARGS:-} $accel -accel tcg,thread=single -smp 6 -m 4G -nodefaults -no-user-config -no-reboot \
+		-display none -kernel "$obj/$image" -initrd "$run/initrd" \
 		-append "console=$console panic=-1 oops=panic maxcpus=4 $append" \
 		-serial "file:$run/console" -device virtio-serial -device virtio-rng \
 		-device virtconsole,chardev=io -chardev "$io" \

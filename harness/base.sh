@@ -64,7 +64,7 @@ import_base()
 	sed -i '/^# Debian packaging:/,$d' "$tree/.gitignore"
 	git init -q --bare -b base "$repo" && git -C "$repo" --work-tree="$tree" add -f -A || return 1
 	git -C "$repo" --work-tree="$tree" -c user.name=Linux -c user.email=base@localhost commit -q -m "Linux 7.2" || return 1
-	git -C "$repo" -c pack.window=0 repack -adq || return 1
+	git -C "$repo" -c pack.window=0 -c pack.compression=1 repack -adq || return 1
 	rm -rf "$tree"
 	(cd "$repo" && find objects refs -type f -print0 | xargs -0 sha256sum >sums)
 }

@@ -59,7 +59,6 @@ tree()
 		git_linux config user.name "$(git -C "$top" config user.name || id -un)"
 		git_linux config user.email "$(git -C "$top" config user.email || echo "$(id -un)@localhost")"
 		echo "/out-*/" >>"$linux/.git/info/exclude"
-		git_linux branch -q -f base origin/base
 		step "checking out the tree" . 0 git_linux checkout -q -B percpu-data base
 		git_linux update-ref refs/harness/tip base
 	elif [ "$(git_linux remote get-url origin)" != "$base_repo" ] || ! has_base; then

@@ -56,7 +56,7 @@ tools()
 	sysroot
 	mkdir -p "$out/bpftool"
 	step "[$arch] building bpftool" '^ +(CC|LD|AR|LINK) ' 130 tool bpf/bpftool OUTPUT="$out/bpftool/" \
-		SKIP_LLVM=1 SKIP_LIBBFD=1 SKIP_CRYPTO=1
+		SKIP_LLVM=1 SKIP_LIBBFD=1 SKIP_CRYPTO=1 VMLINUX_BTF="$obj/vmlinux" feature-clang-bpf-co-re=1
 }
 
 # selftests PROGRAM...: these of the kernel tree's BPF selftests

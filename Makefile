@@ -13,10 +13,11 @@
 ##  check     the static rules: the series applies, checkpatch, shellcheck, SPDX lines
 ##  check-build  the kernel half with clang, sparse, W=1, without JIT, SMP, BTF, bpf(), and on 32 bits
 ##
-## KERNEL=base takes the unpatched kernel and tools, KERNEL=path any other tree. Logs are in build/log.
+## KERNEL=base takes the unpatched kernel and tools, KERNEL=path any other tree. QEMU_ARGS='...' adds to
+## QEMU's arguments: with '-icount shift=0,sleep=off', guest time counts instructions. Logs are in build/log.
 
 override export CMD := $(value CMD)
-export ARCH SHARE LINUX KERNEL MINUTES
+export ARCH SHARE LINUX KERNEL MINUTES QEMU_ARGS
 
 help:
 	@sed -n 's/^## \{0,1\}//p' Makefile

@@ -77,22 +77,23 @@ selftests()
 	*-dev)	disassembler="-L$sysroot/usr/lib/llvm-19/lib $(llvm-config-19 --link-static --libs mcdisassembler all-targets) -lzstd -lz -ltinfo -lstdc++ -lm" ;;
 	*)	disassembler=-l:libLLVM.so.${llvm#libllvm}.1 ;;
 	esac
-	# libarena wants a newer clang
+	# libarena wants a newer clang, and riscv64's gcc calls libatomic
 	step "[$arch] building the tests" '^ +(CLNG-BPF|GEN-SKEL|TEST-OBJ|EXT-OBJ|LINK-BPF|BINARY|CC) ' 2600 \
 		tool testing/selftests/bpf "$@" BPF_STRICT_BUILD=0 SKIP_DOCS=1 LIBARENA_SKEL= LIBARENA_ASAN_SKEL= \
 		O="$obj" VMLINUX_BTF="$obj/vmlinux" OUTPUT="$out/selftests" \
-		PRIVATE_KEY="$key/signing_key.pem" VERIFICATION_CERT="$key/signing_key.der" feature-llvm=1 LLVM_LDLIBS="$disassembler"
+		PRIVATE_KEY="$key/signing_key.pem" VERIFICATION_CERT="$key/signing_key.der" feature-llvm=1 LLVM_LDLIBS="$disassembler -l:libatomic.a"
 }
 
 # The per-CPU monitor of samples/bpf: object, skeleton, program
 sample()
 {
-	local name=percpu_monitor bpftool=$out/bpftool/bootstrap/bpftool
+	local name=percpu_monitor bpftool=$out/bpftool/bootstrap/bpftool endian
 	[ -e "$src/samples/bpf/$name.c" ] || return 0
 	mkdir -p "$out/sample"
+	endian=$("${cross}gcc" -dM -E -x c /dev/null | sed -n 's/^#define __BYTE_ORDER__ __ORDER_\(.*\)_ENDIAN__/\L\1/p')
 	"$bpftool" btf dump file "$obj/vmlinux" format c >"$out/sample/vmlinux.h"
 	step "[$arch] building the sample" . 0 sh -ec "
-		clang-19 --target=bpf -D__TARGET_ARCH_$karch -g -O2 -Wall -I$out/sample -I$out/bpftool/libbpf/include \
+		clang-19 --target=bpf -m$endian-endian -D__TARGET_ARCH_$karch -g -O2 -Wall -I$out/sample -I$out/bpftool/libbpf/include \
 			-c $src/samples/bpf/$name.bpf.c -o $out/sample/$name.bpf.o
 		$bpftool gen skeleton $out/sample/$name.bpf.o name $name >$out/sample/$name.skel.h
 		${cross}gcc ${sysroot:+--sysroot=$sysroot} $ldflags -g -O2 -Wall -I$src/tools/include/uapi -I$out/sample -I$out/bpftool/libbpf/include \

@@ -153,7 +153,7 @@ __naked void every_register(void)
 SEC("socket")
 __description("jump forward over the rewritten instruction")
 __success __retval(1)
-__xlated("5: if r1 != 0x0 goto pc+3")
+__xlated("5: if w1 != 0x0 goto pc+3")
 __xlated("6: r2 = 0x{{[0-9a-f]+}}")
 __xlated("8: r2 = &(void __percpu *)(r2)")
 __xlated("9: r0 = *(u64 *)(r2 +0)")
@@ -165,7 +165,7 @@ __naked void jump_over_forward(void)
 		      "r2 = r10;"
 		      "r2 += -8;"
 		      "r1 = *(u32 *)(r1 + %[len]);"
-		      "if r1 != 0 goto 1f;"
+		      "if w1 != 0 goto 1f;"
 		      "r2 = %[val] ll;"
 		      "1: r0 = *(u64 *)(r2 + 0);"
 		      "exit;"
@@ -178,7 +178,7 @@ __naked void jump_over_forward(void)
 SEC("socket")
 __description("jump forward to the rewritten instruction")
 __success __retval(7)
-__xlated("1: if r1 != 0x0 goto pc+1")
+__xlated("1: if w1 != 0x0 goto pc+1")
 __xlated("2: r0 = 1")
 __xlated("3: r2 = 0x{{[0-9a-f]+}}")
 __xlated("5: r2 = &(void __percpu *)(r2)")
@@ -186,7 +186,7 @@ __xlated("6: r0 = *(u64 *)(r2 +0)")
 __naked void jump_to_forward(void)
 {
 	asm volatile ("r1 = *(u32 *)(r1 + %[len]);"
-		      "if r1 != 0 goto 1f;"
+		      "if w1 != 0 goto 1f;"
 		      "r0 = 1;"
 		      "1: r2 = %[val] ll;"
 		      "r0 = *(u64 *)(r2 + 0);"
@@ -379,11 +379,11 @@ __naked void fixed_offset_last(void)
 SEC("socket")
 __description("fixed offset, past the end")
 __failure
-__msg("invalid access to map value, value_size=16 off=9 size=8")
+__msg("invalid access to map value, value_size=16 off=16 size=1")
 __naked void fixed_offset_past(void)
 {
 	asm volatile ("r1 = %[buf] + 8 ll;"
-		      "r0 = *(u64 *)(r1 + 1);"
+		      "r0 = *(u8 *)(r1 + 8);"
 		      "exit;"
 		      :
 		      : __imm_addr(buf)

@@ -96,6 +96,6 @@ sample()
 		clang-19 --target=bpf -m$endian-endian -D__TARGET_ARCH_$karch -g -O2 -Wall -I$out/sample -I$out/bpftool/libbpf/include \
 			-c $src/samples/bpf/$name.bpf.c -o $out/sample/$name.bpf.o
 		$bpftool gen skeleton $out/sample/$name.bpf.o name $name >$out/sample/$name.skel.h
-		${cross}gcc ${sysroot:+--sysroot=$sysroot} $ldflags -g -O2 -Wall -I$src/tools/include/uapi -I$out/sample -I$out/bpftool/libbpf/include \
+		${cross}gcc ${sysroot:+--sysroot=$sysroot} $ldflags -g -O2 -Wall -I$out/sample -I$out/bpftool/libbpf/include \
 			-o $out/sample/$name $src/samples/bpf/$name.c $out/bpftool/libbpf/libbpf.a -lelf -lz"
 }

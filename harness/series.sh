@@ -55,7 +55,7 @@ tree()
 		base
 		disk "$build" 12000
 		rm -rf "$linux"
-		git clone -q --shared --no-checkout "$base_repo" "$linux"
+		git clone -q --shared --no-checkout -b base "$base_repo" "$linux"
 		git_linux config user.name "$(git -C "$top" config user.name || id -un)"
 		git_linux config user.email "$(git -C "$top" config user.email || echo "$(id -un)@localhost")"
 		echo "/out-*/" >>"$linux/.git/info/exclude"

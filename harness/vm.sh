@@ -24,7 +24,7 @@ root_dir()
 	ln -s lib "$run/root/lib64"
 	ln -s busybox "$run/root/bin/sh"
 	cp "$h/init" "$run/root/init"
-	cp "$(find "$sysroot"/{,usr/}bin/busybox 2>/dev/null | head -n 1)" "$out/bpftool/bpftool" "$run/root/bin/"
+	cp "$(find "$sysroot"/{,usr/}bin/busybox 2>/dev/null | head -n 1)" "$out/bpftool/bpftool" "$run/root/bin/" || return 1
 	[ ! -e "$out/sample/percpu_monitor" ] || cp "$out/sample/percpu_monitor" "$run/root/bin/"
 	libraries "$run/root" "$run"/root/bin/* || return 1
 	printf '%s\n' "dir /dev 0755 0 0" "nod /dev/console 0600 0 0 c 5 1" "file /cmd $run/cmd 0755 0 0" >"$run/list"
@@ -39,9 +39,7 @@ root_dir()
 		printf 'dir /%s 0755 0 0\n' tests/tools tests/tools/sbin
 		echo "slink /tests/tools/sbin/bpftool /bin/bpftool 0777 0 0"
 		echo "file /tests/allow $h/config/tests 0644 0 0"
-		file=$src/tools/testing/selftests/bpf/DENYLIST.${triplet%%-*}
-		[ -e "$file" ] || file=/dev/null
-		cp "$file" "$run/root/tests/deny"
+		cat "$src/tools/testing/selftests/bpf/DENYLIST.${triplet%%-*}" "$h/config/deny.$arch" >"$run/root/tests/deny" 2>/dev/null || true
 		for file in "$t"/*.bpf.o "$t"/*.ko "$t"/btf_dump_test_case_*.c \
 			    "$t"/{urandom_read,liburandom_read.so,uprobe_multi,sign-file,veristat}; do
 			[ ! -e "$file" ] || echo "file /tests/${file##*/} $file 0755 0 0"
@@ -74,7 +72,7 @@ guest()
 		-append "console=$console panic=-1 oops=panic maxcpus=4 $append" \
 		-serial "file:$run/console" -device virtio-serial -device virtio-rng \
 		-device virtconsole,chardev=io -chardev "$io" \
-		-device virtserialport,chardev=status -chardev "file,id=status,path=$run/status" "$@"
+		-device virtconsole,chardev=status -chardev "file,id=status,path=$run/status" "$@"
 	echo "== $*" >>"$log"
 	"$@" || true
 	cat "$run/console" >>"$log"

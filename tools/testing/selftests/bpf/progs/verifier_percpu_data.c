@@ -153,11 +153,12 @@ __naked void every_register(void)
 SEC("socket")
 __description("jump forward over the rewritten instruction")
 __success __retval(1)
-__xlated("if w1 != 0x0 goto pc+3")
-__xlated("r2 = 0x{{[0-9a-f]+}}")
-__xlated("r2 = &(void __percpu *)(r2)")
-__xlated("r0 = *(u64 *)(r2 +0)")
-__xlated("exit")
+/* some JITs want a zero extension after a 32-bit load */
+__xlated("{{(5|6)}}: if r1 != 0x0 goto pc+3")
+__xlated("{{(6|7)}}: r2 = 0x{{[0-9a-f]+}}")
+__xlated("{{(8|9)}}: r2 = &(void __percpu *)(r2)")
+__xlated("{{(9|10)}}: r0 = *(u64 *)(r2 +0)")
+__xlated("{{(10|11)}}: exit")
 __naked void jump_over_forward(void)
 {
 	asm volatile ("r2 = 1;"
@@ -165,7 +166,7 @@ __naked void jump_over_forward(void)
 		      "r2 = r10;"
 		      "r2 += -8;"
 		      "r1 = *(u32 *)(r1 + %[len]);"
-		      "if w1 != 0 goto 1f;"
+		      "if r1 != 0 goto 1f;"
 		      "r2 = %[val] ll;"
 		      "1: r0 = *(u64 *)(r2 + 0);"
 		      "exit;"
@@ -178,15 +179,15 @@ __naked void jump_over_forward(void)
 SEC("socket")
 __description("jump forward to the rewritten instruction")
 __success __retval(7)
-__xlated("if w1 != 0x0 goto pc+1")
-__xlated("r0 = 1")
-__xlated("r2 = 0x{{[0-9a-f]+}}")
-__xlated("r2 = &(void __percpu *)(r2)")
-__xlated("r0 = *(u64 *)(r2 +0)")
+__xlated("{{(1|2)}}: if r1 != 0x0 goto pc+1")
+__xlated("{{(2|3)}}: r0 = 1")
+__xlated("{{(3|4)}}: r2 = 0x{{[0-9a-f]+}}")
+__xlated("{{(5|6)}}: r2 = &(void __percpu *)(r2)")
+__xlated("{{(6|7)}}: r0 = *(u64 *)(r2 +0)")
 __naked void jump_to_forward(void)
 {
 	asm volatile ("r1 = *(u32 *)(r1 + %[len]);"
-		      "if w1 != 0 goto 1f;"
+		      "if r1 != 0 goto 1f;"
 		      "r0 = 1;"
 		      "1: r2 = %[val] ll;"
 		      "r0 = *(u64 *)(r2 + 0);"

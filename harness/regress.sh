@@ -3,7 +3,8 @@
 # make regress: the kernel tree's own BPF tests on the base kernel with base tools, and on ours with ours.
 # build/regress/ARCH/SIDE/TRY/TEST holds what each test printed; what is there is not run again.
 
-# What touches the series goes first; but for the host's architecture, it is all that is run.
+# What touches the series goes first; but for the host's architecture, it is all that is run. test_maps goes last, as it takes
+# longer than all of test_progs.
 near='^test_verifier|array|btf|core_|data|global|iter|ksym|libbpf|link|lskel|map|skel|tailcall|token|verif|percpu'
 results=$build/regress
 
@@ -12,8 +13,8 @@ results=$build/regress
 guest_tests='
 cd /tests
 [ -s /share/.list ] || {
-	{ echo test_verifier; test_progs -l; echo test_maps; } | grep -v percpu_data >/tmp/all
-	{ grep -E "$near" /tmp/all; [ ! "$all" ] || grep -vE "$near" /tmp/all; } >/share/.list
+	{ echo test_verifier; test_progs -l; } | grep -v percpu_data >/tmp/all
+	{ grep -E "$near" /tmp/all; [ ! "$all" ] || grep -vE "$near" /tmp/all; echo test_maps; } >/share/.list
 }
 while read -r t; do
 	[ ! -e "/share/$t" ] || continue

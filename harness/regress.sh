@@ -77,13 +77,16 @@ outcomes()
 		sed -nE 's,^([a-z]+)/[0-9]+/([^:]*):#[0-9]+(/[0-9]+)?(/[up])? +(.*)[: ](OK|FAIL|SKIP).*,\1\t\2\4: \5\t\6,p'
 }
 
-# Tests whose outcomes differ, with all that was seen on each side; flaky if they share one
+# Tests that ran on both sides and whose outcomes differ, with all that was seen on each side; flaky if they share one
 differing()
 {
 	outcomes '' | awk -F'\t' '
 		!index(seen[$1, $2], $3) { seen[$1, $2] = seen[$1, $2] $3 " "; tests[$2] }
 		END {
 			for (t in tests) {
+				ran = t
+				sub(/: .*/, ": exit", ran)
+				if (!(("base", ran) in seen) || !(("ours", ran) in seen)) continue
 				base = seen["base", t]; ours = seen["ours", t]; kind = "differs"
 				n = split(base, outcome, " ")
 				while (n) if (index(ours, outcome[n--] " ")) kind = "flaky"
@@ -154,7 +157,7 @@ regress_one()
 	both run_jit
 	table
 	differing
-	say "[$arch] not run: $(comm -23 <(sort "$results/$arch/ours/1/.list") <(cd "$results/$arch" && printf '%s\n' base/1/* | sed 's,.*/,,' | sort) | xargs)"
+	say "[$arch] not run: $(comm -23 <(sort "$results/$arch/ours/1/.list") <(comm -12 <(ls "$results/$arch/base/1") <(ls "$results/$arch/ours/1")) | xargs)"
 	compare_jit && ! differing | grep -q 'differs, '
 }
 

@@ -105,9 +105,9 @@ run_jit()
 # addresses and BTF IDs are, or built up as on arm64; x86 has a shorter form of mov for those that fit
 jit_listing()
 {
-	sed '/^flen/d; s/[0-9a-f][0-9a-f] */0x& /g' "$results/$arch/$1/jit" | llvm-mc-19 --disassemble --triple="$triplet" 2>&1 |
-		sed -E 's/ *# imm = .*//; s/-?[0-9]{5,}/ADDRESS/; s/movabsq(.*ADDRESS)/movq\1/
-			s/(\t(call|bl|jmp)q?\t).*/\1ADDRESS/; s/#-[0-9]{3,}/ADDRESS/; s/(\tmovk\t.*, #)[0-9]+/\1ADDRESS/'
+	sed '/^flen/d; s/[0-9a-f][0-9a-f] */0x& /g' "$results/$arch/$1/jit" | llvm-mc-19 --disassemble --triple="$triplet" 2>/dev/null |
+		sed -E 's@ *(# imm|//) =.*@@; s/-?[0-9]{5,}/ADDRESS/; s/movabsq(.*ADDRESS)/movq\1/
+			s/(\t(call|bl|jmp)q?\t).*/\1ADDRESS/; s/#-[0-9]{3,}/#ADDRESS/; /\tmovk\t/d'
 }
 
 compare_jit()

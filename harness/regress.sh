@@ -4,7 +4,7 @@
 # build/regress/ARCH/SIDE/TRY/TEST holds what each test printed; what is there is not run again.
 
 # What touches the series goes first; but for the host's architecture, it is all that is run. test_maps goes last, as it takes
-# longer than all of test_progs.
+# longest.
 near='^test_verifier|array|btf|core_|data|global|iter|ksym|libbpf|link|lskel|map|skel|tailcall|token|verif|percpu'
 results=$build/regress
 
@@ -105,9 +105,10 @@ run_jit()
 # addresses and BTF IDs are, or built up as on arm64; x86 has a shorter form of mov for those that fit
 jit_listing()
 {
-	sed '/^flen/d; s/[0-9a-f][0-9a-f] */0x& /g' "$results/$arch/$1/jit" | llvm-mc-19 --disassemble --triple="$triplet" 2>/dev/null |
+	sed '/^flen/d; s/[0-9a-f][0-9a-f] */0x& /g' "$results/$arch/$1/jit" | llvm-mc-19 --disassemble --triple="$triplet" 2>"$results/$arch/$1/warnings" |
 		sed -E 's@ *(# imm|//) =.*@@; s/-?[0-9]{5,}/ADDRESS/; s/movabsq(.*ADDRESS)/movq\1/
-			s/(\t(call|bl|jmp)q?\t).*/\1ADDRESS/; s/#-[0-9]{3,}/#ADDRESS/; /\tmovk\t/d'
+			s/(\t(call|bl|jmp)q?\t).*/\1ADDRESS/; s/#-[0-9]{3,}/#ADDRESS/; s/(\tmovk\t.*, #)[0-9]+/\1ADDRESS/'
+	sed -n 's/:[0-9]*: warning: / /p' "$results/$arch/$1/warnings"
 }
 
 compare_jit()

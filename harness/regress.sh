@@ -101,14 +101,30 @@ run_jit()
 	[ -s "$SHARE/jit" ] || guest "$guest_jit" tests 3600 log_buf_len=64M || true
 }
 
-# What the JIT made, as instructions without what differs from kernel to kernel: where calls go, and numbers as large as
-# addresses and BTF IDs are, or built up as on arm64; x86 has a shorter form of mov for those that fit
+# What the JIT made, without what differs from kernel to kernel: jumps go to the nth instruction of their image, other numbers
+# as large as addresses and BTF IDs are masked, and so are those that arm64 builds up with movk; x86 has a shorter form of mov
+# for those that fit, and arm64 a nop where its PLT is not aligned.
 jit_listing()
 {
-	sed '/^flen/d; s/[0-9a-f][0-9a-f] */0x& /g' "$results/$arch/$1/jit" | llvm-mc-19 --disassemble --triple="$triplet" 2>"$results/$arch/$1/warnings" |
-		sed -E 's@ *(# imm|//) =.*@@; s/-?[0-9]{5,}/ADDRESS/; s/movabsq(.*ADDRESS)/movq\1/
-			s/(\t(call|bl|jmp)q?\t).*/\1ADDRESS/; s/#-[0-9]{3,}/#ADDRESS/; s/(\tmovk\t.*, #)[0-9]+/\1ADDRESS/'
-	sed -n 's/:[0-9]*: warning: / /p' "$results/$arch/$1/warnings"
+	local object=$results/$arch/$1/jit.o
+	awk '/^flen/ { print "image" ++n ":"; next } { gsub(/[0-9a-f]+/, ", 0x&"); sub(/,/, ".byte"); print }' "$results/$arch/$1/jit" |
+		llvm-mc-19 --filetype=obj --triple="$triplet" -o "$object"
+	# Else objdump takes .byte for data
+	llvm-objcopy-19 --wildcard --strip-symbol='$*' "$object"
+	llvm-objdump-19 -d --no-show-raw-insn --no-print-imm-hex "$object" | awk '
+		/^[0-9a-f]+ </ { image = "^" substr($2, 1, length($2) - 2) "[+>]"; n = 0; line[++lines] = $2 }
+		!/^ / { next }
+		{ at[$1] = n }
+		$2 == "movk" { sub(/#.*/, "#ADDRESS", line[lines]); next }
+		$2 $3 == "ldrx10," && line[lines] ~ /\tnop/ { lines--; n-- }
+		{ n++; sub(/^[^\t]*/, ""); sub(/ *(# imm|\/\/) =.*/, ""); line[++lines] = $0 }
+		$NF ~ image { target[lines] = substr($(NF - 1), 3) ":" }
+		END {
+			for (i = 1; i <= lines; i++) {
+				sub(/0x[^ ]* <.*/, target[i] in at ? "instruction " at[target[i]] : "ADDRESS", line[i])
+				print line[i]
+			}
+		}' | sed -E 's/-?[0-9]{5,}/ADDRESS/; s/movabsq(.*ADDRESS)/movq\1/'
 }
 
 compare_jit()

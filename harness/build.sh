@@ -75,7 +75,9 @@ selftests()
 	}
 	case $llvm in
 	*-dev)	disassembler="-L$sysroot/usr/lib/llvm-19/lib $(llvm-config-19 --link-static --libs mcdisassembler all-targets) -lzstd -lz -ltinfo -lstdc++ -lm" ;;
-	*)	disassembler=-l:libLLVM.so.${llvm#libllvm}.1 ;;
+	*)	# the name that llvm-config-19 gives, for bpftool
+		disassembler=-lLLVM-19
+		ln -sf "libLLVM.so.${llvm#libllvm}.1" "$sysroot/usr/lib/$triplet/libLLVM-19.so" ;;
 	esac
 	# libarena wants a newer clang, and riscv64's gcc calls libatomic
 	step "[$arch] building the tests" '^ +(CLNG-BPF|GEN-SKEL|TEST-OBJ|EXT-OBJ|LINK-BPF|BINARY|CC) ' 2600 \

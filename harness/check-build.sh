@@ -52,7 +52,9 @@ check_build()
 		! comm -13 "$build/check-$name" "$build/check-$name.ours" | grep . || bad=1
 	done <<<"$builds"
 	arch "$host"
-	progress "bpftool and libbpf, by clang" '^ +(CC|LD|AR|LINK) ' 0 make -C "$linux/tools/bpf/bpftool" LLVM=-19 OUTPUT="$out/bpftool-clang/" -j"$(nproc)" || bad=1
+	mkdir -p "$out/bpftool-clang"
+	progress "bpftool and libbpf, by clang" '^ +(CC|LD|AR|LINK) ' 0 make -C "$linux/tools/bpf/bpftool" LLVM=-19 OUTPUT="$out/bpftool-clang/" -j"$(nproc)" ||
+		{ tail -n 15 "$log"; bad=1; }
 	[ "$bad" = 0 ] || die "make check-build found something; the log is $log"
 	say "builds without new messages: $(awk '{ print $1 }' <<<"$builds" | xargs)"
 }

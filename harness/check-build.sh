@@ -17,14 +17,14 @@ arm           arm     LLVM=-19'
 # build_bpf TREE NAME ARCH OPTION...: kernel/bpf/, from scratch so that every message is seen; messages without line numbers to a file
 build_bpf()
 {
-	local o=$1/out-check-$2 option make=(make -C "$1" O="$1/out-check-$2" ARCH="$3" HOSTCC="ccache gcc" -j"$(nproc)")
+	local o=$1/out-check-$2 option make=(make -C "$1" O="$1/out-check-$2" ARCH="$3" -j"$(nproc)")
 	mkdir -p "$o"
 	cat "$h/config/common" >"$o/all"
 	[ ! -e "$h/config/$3" ] || cat "$h/config/$3" >>"$o/all"
 	for option in "${@:4}"; do
 		case $option in CONFIG_*) echo "$option" >>"$o/all" ;; *) make+=("$option") ;; esac
 	done
-	case $* in *LLVM*) ;; *) make+=(CC="ccache gcc") ;; esac
+	case $* in *LLVM*) ;; *) make+=(CC="ccache gcc" HOSTCC="ccache gcc") ;; esac
 	"${make[@]}" KCONFIG_ALLCONFIG="$o/all" allnoconfig && "${make[@]}" prepare || return 1
 	for option in "${@:4}"; do
 		case $option in CONFIG_*) grep -q "^${option/=n/=y}" "$o/.config" && { echo "$option was not taken"; return 1; } ;; esac

@@ -75,7 +75,7 @@ selftests()
 	}
 	case $llvm in
 	*-dev)	disassembler="-L$sysroot/usr/lib/llvm-19/lib $(llvm-config-19 --link-static --libs mcdisassembler all-targets) -lzstd -lz -ltinfo -lstdc++ -lm" ;;
-	*)	# the name that llvm-config-19 gives, for bpftool
+	*)	# bpftool links with the library that llvm-config-19 names
 		disassembler=-lLLVM-19
 		ln -sf "libLLVM.so.${llvm#libllvm}.1" "$sysroot/usr/lib/$triplet/libLLVM-19.so" ;;
 	esac

@@ -44,7 +44,7 @@ check_build()
 	while read -r name options; do
 		[ "$name" ] || continue
 		# shellcheck disable=SC2086
-		progress "$name" '^ +(CC|CHECK) ' 0 build_bpf "$linux" "$name" $options || { tail -n 15 "$log"; bad=1; continue; }
+		try "$name" '^ +(CC|CHECK) ' 0 build_bpf "$linux" "$name" $options || { bad=1; continue; }
 		[ -s "$build/check-$name" ] || continue
 		mv "$build/check-$name" "$build/check-$name.ours"
 		# shellcheck disable=SC2086
@@ -53,8 +53,7 @@ check_build()
 	done <<<"$builds"
 	arch "$host"
 	mkdir -p "$out/bpftool-clang"
-	progress "bpftool and libbpf, by clang" '^ +(CC|LD|AR|LINK) ' 0 make -C "$linux/tools/bpf/bpftool" LLVM=-19 OUTPUT="$out/bpftool-clang/" -j"$(nproc)" ||
-		{ tail -n 15 "$log"; bad=1; }
+	try "bpftool and libbpf, by clang" '^ +(CC|LD|AR|LINK) ' 0 make -C "$linux/tools/bpf/bpftool" LLVM=-19 OUTPUT="$out/bpftool-clang/" -j"$(nproc)" || bad=1
 	[ "$bad" = 0 ] || die "make check-build found something; the log is $log"
 	say "builds without new messages: $(awk '{ print $1 }' <<<"$builds" | xargs)"
 }

@@ -28,14 +28,17 @@ progress()
 	return "$status"
 }
 
-# step: the same for what must not fail
-step()
+# try: the same, and the end of the log when it fails
+try()
 {
 	progress "$@" || {
 		tail -n 15 "$log" >&2
-		die "$1 failed; the whole log is $log"
+		return 1
 	}
 }
+
+# step: the same for what must not fail
+step() { try "$@" || die "$1 failed; the whole log is $log"; }
 
 # One build at a time in a checkout; a booted guest does not hold the lock.
 lock()

@@ -5,8 +5,8 @@
 ##  test      run the tests on x86_64 and arm64; ends in "N passed, N failed"
 ##  test-all  the same on every architecture
 ##  regress   the kernel tree's own BPF tests, base against ours, for MINUTES=60; again goes on where it stopped
-##  tree      the patched kernel as a git tree, one commit per patch: build/linux
-##  series    the patch series with a cover letter, for git am or mail: build/series
+##  tree      the patched kernel as a git tree, one commit per patch, a branch per topic: build/linux
+##  series    the patches, a series with a cover letter per topic, for git am or mail: build/series
 ##  refresh   write the commits of build/linux back to patches/ and the new files
 ##  shell     an interactive shell in the booted kernel, with bpftool, and SHARE=dir on /share
 ##  vm        run CMD='...' there, print its output, return its status

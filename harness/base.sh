@@ -45,35 +45,47 @@ fetch_base()
 base_tar()
 {
 	if [ -z "${LINUX:-}" ]; then
-		dpkg-deb --fsys-tarfile "$cache"/deb/*.deb | tar -xO --wildcards './usr/src/linux-source-*.tar.xz' | xz -dc
+		dpkg-deb --fsys-tarfile "$cache"/deb/*.deb | tar -xO --wildcards './usr/src/linux-source-*.tar.xz' | xz -T0 -dc
 	elif [ -f "$LINUX" ]; then
-		case $LINUX in *.xz) xz -dc ;; *.gz) gzip -dc ;; *) cat ;; esac <"$LINUX"
+		case $LINUX in *.xz) xz -T0 -dc ;; *.gz) gzip -dc ;; *) cat ;; esac <"$LINUX"
 	else
 		git -C "$LINUX" archive --prefix=linux/ HEAD 2>/dev/null || tar -c --exclude=.git -C "$LINUX/.." "$(basename "$(realpath "$LINUX")")"
 	fi
 }
 
-# A bare repository with one commit, on the branch base
+# A bare repository with one commit, on the branch base, whose id depends on nothing but the files
 import_base()
 {
-	local repo=$1 tree=$1.tree
-	rm -rf "$repo" "$tree"
-	mkdir "$tree" && base_tar | tar -x --strip-components=1 -C "$tree" || return 1
-	[ "$(sed -n 's/^VERSION = //p; s/^PATCHLEVEL = //p' "$tree/Makefile" | xargs)" = "7 2" ] || { echo "this is not a Linux 7.2 tree"; return 1; }
-	# Debian's last lines there make git blind to every new file
-	sed -i '/^# Debian packaging:/,$d' "$tree/.gitignore"
-	git init -q --bare -b base "$repo" && git -C "$repo" --work-tree="$tree" add -f -A || return 1
-	git -C "$repo" --work-tree="$tree" -c user.name=Linux -c user.email=base@localhost commit -q -m "Linux 7.2" || return 1
-	git -C "$repo" -c pack.window=0 -c pack.compression=1 repack -adq || return 1
-	rm -rf "$tree"
-	(cd "$repo" && find objects refs -type f -print0 | xargs -0 sha256sum >sums)
+	rm -rf "$1"
+	git init -q --bare -b base "$1"
+	git -C "$1" config gc.auto 0
+	base_tar | "$h/tar-import" | git -C "$1" -c core.compression=1 fast-import --quiet --depth=0 || return 1
+	[ "$(git -C "$1" show base:Makefile | sed -n 's/^VERSION = //p; s/^PATCHLEVEL = //p' | xargs)" = "7 2" ] || { echo "this is not a Linux 7.2 tree"; return 1; }
+	# the register's high bit belongs into REX.R, as it is the operand reg, where the first 7.2.y have REX.B
+	git -C "$1" show base:arch/x86/net/bpf_jit_comp.c | grep -q 'EMIT2(0x65, add_2mod(0x48, 0, dst_reg))' || {
+		echo "its x86 JIT adds the per-CPU offset to a wrong register for r5, r7, r8 and r9: take a newer 7.2.y"
+		return 1
+	}
+	(cd "$1" && find objects refs -type f -print0 | xargs -0 sha256sum >sums)
 }
 
-# The base as a git repository of one commit: $base_repo
+# in_cache COMMAND...: what fills the cache, one of all checkouts at a time
+in_cache()
+{
+	exec 8>"$cache/lock"
+	flock -n 8 || { say "waiting for another checkout to fill the cache"; flock 8; }
+	"$@"
+	exec 8>&-
+}
+
+# The base as a git repository of one commit: $base_repo. A new import never takes the place of another, as checkouts borrow its
+# objects; build/linux stays with the one it has.
 base_name()
 {
-	base_repo=$cache/base.git
-	[ -n "${LINUX:-}" ] || return 0
+	[ -n "${LINUX:-}" ] || {
+		base_repo=$(git_linux remote get-url origin 2>/dev/null || find "$cache" -maxdepth 1 -name 'base-7.2*.git' | sort -V | tail -n 1)
+		return 0
+	}
 	[ -e "$LINUX" ] || die "LINUX=$LINUX does not exist"
 	base_repo=$cache/base-$({ stat -c '%n %s %Y' "$(realpath "$LINUX")"; git -C "$LINUX" rev-parse HEAD 2>/dev/null; } |
 		sha256sum | cut -c 1-12).git
@@ -81,12 +93,16 @@ base_name()
 
 base()
 {
-	need git ca-certificates xz-utils
+	need git ca-certificates xz-utils python3
+	base_name
 	(cd "$base_repo" && sha256sum -c --status sums) 2>/dev/null && return
-	disk "$cache" 4000
-	rm -rf "$base_repo" "$base_repo.new"
-	[ -n "${LINUX:-}" ] || (cd "$cache/deb" && sha256sum -c --status sha256) 2>/dev/null || fetch_base
+	disk "$cache" 2000
+	[ -n "${LINUX:-}" ] || {
+		(cd "$cache/deb" && sha256sum -c --status sha256) 2>/dev/null || fetch_base
+		base_repo=$cache/base-$(dpkg-deb -f "$cache"/deb/*.deb Version).git
+	}
 	step "importing the base into git" . 0 import_base "$base_repo.new"
+	rm -rf "$base_repo"
 	mv "$base_repo.new" "$base_repo"
 }
 

@@ -10,6 +10,7 @@
 ##  refresh   write the commits of build/linux back to patches/ and the new files
 ##  shell     an interactive shell in the booted kernel, with bpftool, and SHARE=dir on /share
 ##  vm        run CMD='...' there, print its output, return its status
+##  prog      compile each x.bpf.c in SHARE=dir, its skeleton, and the x.c beside it, as in example/; with CMD='...' run that there
 ##  check     the static rules: the series applies, checkpatch, shellcheck, SPDX lines
 ##  check-build  the kernel half with clang, sparse, W=1, without JIT, SMP, BTF, bpf(), and on 32 bits
 ##
@@ -22,7 +23,7 @@ export ARCH SHARE LINUX KERNEL MINUTES QEMU_ARGS
 help:
 	@sed -n 's/^## \{0,1\}//p' Makefile
 
-TARGETS := run test test-all regress check-build tree series refresh shell vm check
+TARGETS := run test test-all regress check-build tree series refresh shell vm prog check
 $(TARGETS):
 	@harness/main $@
 

@@ -73,7 +73,7 @@ import_base()
 in_cache()
 {
 	exec 8>"$cache/lock"
-	flock -n 8 || { say "waiting for another checkout to fill the cache"; flock 8; }
+	flock -n 8 || { say "waiting for another checkout to fill the cache" >&2; flock 8; }
 	"$@"
 	exec 8>&-
 }
@@ -106,11 +106,12 @@ base()
 	mv "$base_repo.new" "$base_repo"
 }
 
-# unpack DIR DEBIAN-ARCH SUITE PACKAGE...: these and what they depend on, beside the machine's own, in the cache
+# unpack NAME DEBIAN-ARCH SUITE PACKAGE...: these and what they depend on, beside the machine's own, in the cache: $unpacked
 unpack()
 {
-	local dir=$cache/$1 deb=$2 suite=$3; shift 3
-	[ "$(cat "$dir/stamp" 2>/dev/null)" != "$*" ] || return 0
+	local deb=$2 suite=$3 dir
+	unpacked=$cache/$1-$(sha256sum <<<"$*" | cut -c 1-8) dir=$unpacked.new; shift 3
+	[ ! -e "$unpacked" ] || return 0
 	disk "$cache" 2000
 	rm -rf "$dir"
 	apt_private "$dir/apt" "$deb" "$suite"
@@ -118,7 +119,9 @@ unpack()
 	fetch "fetching $*" -y --download-only -o Debug::NoLocking=1 install "$@"
 	step "unpacking them" . 0 find "$dir/apt/archives" -name '*.deb' -exec dpkg-deb -x {} "$dir" ';'
 	rm -rf "$dir/apt"
-	echo "$*" >"$dir/stamp"
+	# linker scripts name their libraries by path: leave that to the linker's search path
+	find "$dir" -type f -name 'lib[cm].so' -exec sed -i '/^GROUP/s,/[^ ]*/,,g' {} +
+	mv "$dir" "$unpacked"
 }
 
 # The libraries of another architecture: $sysroot, $ldflags
@@ -126,22 +129,19 @@ sysroot()
 {
 	sysroot='' ldflags=
 	[ -n "$cross" ] || return 0
-	sysroot=$cache/sysroot-$arch
+	in_cache unpack "sysroot-$arch" "${debian%:*}" "${debian#*:}" libelf-dev libssl-dev zlib1g-dev libzstd-dev libtinfo-dev busybox-static "$llvm"
+	sysroot=$unpacked
 	ldflags="-L$sysroot/usr/lib/$triplet -L$sysroot/lib/$triplet"
-	unpack "sysroot-$arch" "${debian%:*}" "${debian#*:}" libelf-dev libssl-dev zlib1g-dev libzstd-dev libtinfo-dev busybox-static "$llvm"
-	# linker scripts name their libraries by path: leave that to the linker's search path
-	find "$sysroot/usr/lib/$triplet" -type f -name 'lib[cm].so' -exec sed -i '/^GROUP/s,/[^ ]*/,,g' {} +
 }
 
 # The kernel functions' prototypes in BTF, which a fifth of the tests wants, take a pahole newer than Debian 12's: $pahole
 pahole()
 {
-	local dir=$cache/pahole
-	unpack pahole "$(dpkg --print-architecture)" trixie pahole
+	in_cache unpack pahole "$(dpkg --print-architecture)" trixie pahole
 	pahole=$build/out/pahole
 	mkdir -p "$build/out"
-	printf '#!/bin/sh\nexec %s --library-path %s %s "$@"\n' "$(find "$dir/" -name 'ld-linux*' | head -n 1)" \
-		"$(echo "$dir"/usr/lib/*-linux-gnu)" "$dir/usr/bin/pahole" >"$pahole.new"
+	printf '#!/bin/sh\nexec %s --library-path %s %s "$@"\n' "$(find "$unpacked/" -name 'ld-linux*' | head -n 1)" \
+		"$(echo "$unpacked"/usr/lib/*-linux-gnu)" "$unpacked/usr/bin/pahole" >"$pahole.new"
 	chmod +x "$pahole.new"
 	cmp -s "$pahole.new" "$pahole" || mv "$pahole.new" "$pahole"
 }

@@ -15,6 +15,30 @@ source_tree()
 	[ -e "$src/Makefile" ] || die "KERNEL=$KERNEL is not a kernel tree"
 }
 
+# All that what is built depends on: the files of our tree as they stand, the config, the harness and the machine's packages
+inputs()
+{
+	case $src in "$build"/*) ;; *) date +%s%N; return ;; esac
+	[ -e "$out/index" ] || cp "$(git -C "$src" rev-parse --absolute-git-dir)/index" "$out/index"
+	rm -f "$out/index.lock"
+	env -C "$src" GIT_INDEX_FILE="$out/index" sh -c "git add -A && git write-tree"
+	find "$h" "$obj/.config" -type f -exec cat {} +
+	stat -c %y /var/lib/dpkg/status
+}
+
+# once FILE COMMAND...: run what makes FILE, unless it has been made from just this
+once()
+{
+	local file=$1; shift
+	[ ! -e "$file" ] || [ "$built_from" != "$(cat "$file.built-from" 2>/dev/null)" ] || return 0
+	rm -f "$file.built-from"
+	"$@"
+	echo "$built_from" >"$file.built-from"
+}
+
+# Options as config/ lists them, as kconfig wants them
+fragment() { sed 's/#.*//' | tr -s ' ' '\n' | sed -n '/./{ /=/!s/$/=y/; s/^/CONFIG_/p }'; }
+
 kmake()
 {
 	make -C "$src" O="$obj" ARCH="$karch" CROSS_COMPILE="$cross" CC="ccache ${cross}gcc" HOSTCC="ccache gcc" PAHOLE="$pahole" \
@@ -30,14 +54,16 @@ kernel()
 	mkdir -p "$obj"
 	{
 		[ -z "$config" ] || (cd "$src/tools/testing/selftests/bpf" && cat config config.vm "config.${triplet%%-*}")
-		cat "$h/config/common" "$h/config/$arch"
+		cat "$h/config/common" "$h/config/$arch" | fragment
 	} >"$out/config.new"
 	if [ ! -e "$obj/.config" ] || ! cmp -s "$out/config.new" "$out/config"; then
 		step "[$arch] configuring the kernel" . 0 kmake KCONFIG_ALLCONFIG="$out/config.new" allnoconfig
 		grep '=[ym]$' "$out/config.new" | grep -vxFf "$obj/.config" | sed 's/^/== not taken: /' >>"$log" || true
 		mv "$out/config.new" "$out/config"
 	fi
-	step "[$arch] building the kernel" '^ +(CC|AS|LD|AR|HOSTCC) ' 2100 kmake "${image##*/}" modules
+	[ "${KERNEL:-}" != base ] || echo -base >"$obj/localversion"
+	built_from=$(inputs | sha256sum)
+	once "$obj/$image" step "[$arch] building the kernel" '^ +(CC|AS|LD|AR|HOSTCC) ' 2100 kmake "${image##*/}" modules
 }
 
 # tool DIR TARGET...: a make below tools/ with everything it must know of the architecture
@@ -55,7 +81,7 @@ tools()
 	need clang-19 llvm-19 busybox-static
 	sysroot
 	mkdir -p "$out/bpftool"
-	step "[$arch] building bpftool" '^ +(CC|LD|AR|LINK) ' 130 tool bpf/bpftool OUTPUT="$out/bpftool/" \
+	once "$out/bpftool/bpftool" step "[$arch] building bpftool" '^ +(CC|LD|AR|LINK) ' 130 tool bpf/bpftool OUTPUT="$out/bpftool/" \
 		SKIP_LLVM=1 SKIP_LIBBFD=1 SKIP_CRYPTO=1 VMLINUX_BTF="$obj/vmlinux" feature-clang-bpf-co-re=1
 }
 
@@ -80,24 +106,26 @@ selftests()
 		ln -sf "libLLVM.so.${llvm#libllvm}.1" "$sysroot/usr/lib/$triplet/libLLVM-19.so" ;;
 	esac
 	# libarena wants a newer clang, and riscv64's gcc calls libatomic
-	step "[$arch] building the tests" '^ +(CLNG-BPF|GEN-SKEL|TEST-OBJ|EXT-OBJ|LINK-BPF|BINARY|CC) ' 2600 \
+	once "$out/selftests/${!#}" step "[$arch] building the tests" '^ +(CLNG-BPF|GEN-SKEL|TEST-OBJ|EXT-OBJ|LINK-BPF|BINARY|CC) ' 2600 \
 		tool testing/selftests/bpf "$@" BPF_STRICT_BUILD=0 SKIP_DOCS=1 LIBARENA_SKEL= LIBARENA_ASAN_SKEL= \
 		O="$obj" VMLINUX_BTF="$obj/vmlinux" OUTPUT="$out/selftests" \
 		PRIVATE_KEY="$key/signing_key.pem" VERIFICATION_CERT="$key/signing_key.der" feature-llvm=1 LLVM_LDLIBS="$disassembler -l:libatomic.a"
 }
 
-# The per-CPU monitor of samples/bpf: object, skeleton, program
+# programs DIR SRC=...: what prog.mk makes there of BPF programs, with the tree's own headers and libbpf
+programs()
+{
+	local dir=$1 endian include="-I$out/bpftool -I$out/bpftool/libbpf/include -I$src/tools/include/uapi"; shift
+	mkdir -p "$dir"
+	endian=$("${cross}gcc" -dM -E -x c /dev/null | sed -n 's/^#define __BYTE_ORDER__ __ORDER_\(.*\)_ENDIAN__/\L\1/p')
+	make -s -f "$h/prog.mk" -C "$dir" BPFTOOL="$out/bpftool/bootstrap/bpftool" LIBBPF="$out/bpftool/libbpf/libbpf.a" \
+		BPF_CC="clang-19 --target=bpf -m$endian-endian -D__TARGET_ARCH_$karch -g -O2 -Wall -fms-extensions -Wno-microsoft-anon-tag $include" \
+		CC="${cross}gcc ${sysroot:+--sysroot=$sysroot} $ldflags -g -O2 -Wall -I. $include" "$@"
+}
+
+# The per-CPU monitor of samples/bpf
 sample()
 {
-	local name=percpu_monitor bpftool=$out/bpftool/bootstrap/bpftool endian
-	[ -e "$src/samples/bpf/$name.c" ] || return 0
-	mkdir -p "$out/sample"
-	endian=$("${cross}gcc" -dM -E -x c /dev/null | sed -n 's/^#define __BYTE_ORDER__ __ORDER_\(.*\)_ENDIAN__/\L\1/p')
-	"$bpftool" btf dump file "$obj/vmlinux" format c >"$out/sample/vmlinux.h"
-	step "[$arch] building the sample" . 0 sh -ec "
-		clang-19 --target=bpf -m$endian-endian -D__TARGET_ARCH_$karch -g -O2 -Wall -I$out/sample -I$out/bpftool/libbpf/include \
-			-c $src/samples/bpf/$name.bpf.c -o $out/sample/$name.bpf.o
-		$bpftool gen skeleton $out/sample/$name.bpf.o name $name >$out/sample/$name.skel.h
-		${cross}gcc ${sysroot:+--sysroot=$sysroot} $ldflags -g -O2 -Wall -I$out/sample -I$out/bpftool/libbpf/include \
-			-o $out/sample/$name $src/samples/bpf/$name.c $out/bpftool/libbpf/libbpf.a -lelf -lz"
+	[ ! -e "$src/samples/bpf/percpu_monitor.c" ] || once "$out/sample/percpu_monitor" step "[$arch] building the sample" . 0 \
+		programs "$out/sample" SRC="$src/samples/bpf" NAME=percpu_monitor
 }

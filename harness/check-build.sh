@@ -19,8 +19,7 @@ build_bpf()
 {
 	local o=$1/out-check-$2 option make=(make -C "$1" O="$1/out-check-$2" ARCH="$3" -j"$(nproc)")
 	mkdir -p "$o"
-	cat "$h/config/common" >"$o/all"
-	[ ! -e "$h/config/$3" ] || cat "$h/config/$3" >>"$o/all"
+	find "$h/config" '(' -name common -o -name "$3" ')' -exec cat {} + | fragment >"$o/all"
 	for option in "${@:4}"; do
 		case $option in CONFIG_*) echo "$option" >>"$o/all" ;; *) make+=("$option") ;; esac
 	done

@@ -5,26 +5,24 @@
 say() { printf '%s\n' "$*"; }
 die() { printf '\nerror: %s\n' "$*" >&2; exit 1; }
 
-# progress WHAT PATTERN TOTAL COMMAND...: run with its output in the log, counting the lines that match
+# progress WHAT PATTERN TOTAL COMMAND...: run with its output in the log, counting the lines that match on standard error
 progress()
 {
-	local what=$1 pattern=$2 total=$3 n=0 shown=0 line start=$SECONDS status=0; shift 3
+	local what=$1 pattern=$2 total=$3 n=0 start=$SECONDS shown=$SECONDS every=60 form='%s: %d%s after %ds\n' line status=0; shift 3
 	[ "$total" = 0 ] || total=" of about $total"
-	[ -t 1 ] || say "$what ..."
+	if [ -t 2 ]; then every=0 form='\r\033[K%s: %d%s, %ds'; else say "$what ..." >&2; fi
 	printf '== %s: %s\n' "$what" "$*" >>"$log"
 	"$@" 2>&1 </dev/null | while IFS= read -r line; do
 		printf '%s\n' "$line" >>"$log"
 		[[ $line =~ $pattern ]] || continue
 		n=$((n + 1))
-		if [ -t 1 ]; then
-			printf '\r\033[K%s: %d%s' "$what" "$n" "${total#0}"
-		elif [ $((SECONDS - start)) -ge $((shown + 60)) ]; then
-			shown=$((SECONDS - start))
-			say "$what: $n${total#0} after ${shown}s"
-		fi
+		[ $((SECONDS - shown)) -ge "$every" ] || continue
+		shown=$SECONDS
+		# shellcheck disable=SC2059
+		printf "$form" "$what" "$n" "${total#0}" $((SECONDS - start)) >&2
 	done || status=$?
-	[ ! -t 1 ] || printf '\r\033[K'
-	[ $((SECONDS - start)) -lt 5 ] || say "$what: $((SECONDS - start))s"
+	[ "$every" != 0 ] || printf '\r\033[K' >&2
+	[ $((SECONDS - start)) -lt 5 ] || say "$what: $((SECONDS - start))s" >&2
 	return "$status"
 }
 
@@ -45,7 +43,7 @@ lock()
 {
 	[ ! -e /dev/fd/9 ] || return 0
 	exec 9>"$build/lock"
-	flock -n 9 || { say "waiting for another make in this checkout"; flock 9; }
+	flock -n 9 || { say "waiting for another make in this checkout" >&2; flock 9; }
 }
 unlock() { exec 9>&-; }
 

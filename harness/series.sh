@@ -94,7 +94,7 @@ tree()
 	if git_linux rev-parse -q --verify refs/harness/next >/dev/null; then
 		force=-f # an interrupted checkout: there was nothing to lose when it began
 	elif [ "$(git_linux rev-parse "$head^{tree}")" = "$(git_linux rev-parse "$tip^{tree}")" ]; then
-		git_linux reset -q --soft "$tip"
+		: # the files are the same
 	elif [ -n "$(topics | git_linux rev-list -n 1 --ignore-missing --stdin HEAD --not refs/harness/tip)" ]; then
 		die "build/linux has commits that patches/ has not: run make refresh, or drop them with git -C build/linux reset --hard refs/harness/tip"
 	elif [ -n "$(git_linux status --porcelain -uno)" ]; then

@@ -27,12 +27,14 @@ test_one()
 	kernel
 	tools
 	sample
+	step "[$arch] building the example" . 0 programs "$out/example" SRC="$top/example"
 	selftests test_progs
 	unlock
 	run_tests "running the tests" "exec test_progs -a @allow -d @deny"
 	if [ "$machine2" ]; then
 		machine=$machine2 run_tests "running those of per-CPU data on ${machine2%% -cpu*}" "exec test_progs -a '*percpu_data*'"
 	fi
+	SHARE=$out/example run_tests "running the example" "/share/hits && echo 'Summary: 1/0 PASSED, 0 SKIPPED, 0 FAILED'"
 	# what our user space says on a kernel without the series
 	if [ "$arch" = "$host" ]; then
 		(lock; KERNEL=base; arch "$1"; kernel)

@@ -52,54 +52,64 @@ root_dir()
 # boot or died before, 126 when an oops or a warning is on its console.
 guest()
 (
-	run=$(mktemp -d "$out/vm.XXXXXX") accel= io=stdio,id=io limit=${3:-0} append=${4:-}
-	trap 'rm -rf "$run"' EXIT
+	run=$(mktemp -d "$out/vm.XXXXXX") accel= io=stdio,id=io limit=${3:-0} append=${4:-} devices=()
+	trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$run"' EXIT
 	if [ "$arch" = "$host" ] && [ -w /dev/kvm ] && grep -qwE 'vmx|svm' /proc/cpuinfo; then accel="-accel kvm"; fi
 	[ "$2" != shell ] || {
 		io+=,signal=off
-		append="TERM=${TERM:-linux} LINES=$(tput lines) COLUMNS=$(tput cols)"
+		append=TERM=${TERM:-linux}
+		mkfifo "$run/size"
+		while sleep 1; do stty size </dev/tty || break; done >"$run/size" &
+		devices=(-chardev "pipe,id=size,path=$run/size" -device "virtserialport,chardev=size,nr=7")
 	}
 	printf %s "$1" >"$run/cmd"
 	if ! root_dir "$run" "$2" || ! (cd "$obj" && sh "$src/usr/gen_initramfs.sh" -o "$run/initrd" -u squash -g squash "$run/root" "$run/list") >>"$log" 2>&1; then
-		echo "the guest's files could not be put together; the log is $log"
+		echo "the guest's files could not be put together; the log is $log" >&2
 		exit 125
 	fi
-	set --
-	[ -z "${SHARE:-}" ] || set -- -virtfs "local,path=${SHARE//,/,,},mount_tag=share,security_model=none,multidevs=remap"
+	[ -z "${SHARE:-}" ] || devices+=(-virtfs "local,path=${SHARE//,/,,},mount_tag=share,security_model=none,multidevs=remap")
 	# shellcheck disable=SC2086
 	set -- timeout --foreground "$limit" "qemu-system-$qemu" $machine ${QEMU_ARGS:-} $accel -accel tcg,thread=single -smp 6 -m 4G -nodefaults -no-user-config -no-reboot \
 		-display none -kernel "$obj/$image" -initrd "$run/initrd" \
-		-append "console=$console panic=-1 oops=panic maxcpus=4 $append" \
+		-append "console=$console no_timer_check panic=-1 oops=panic maxcpus=4 $append" \
 		-serial "file:$run/console" -device virtio-serial -device virtio-rng \
 		-device virtconsole,chardev=io -chardev "$io" \
-		-device virtconsole,chardev=status -chardev "file,id=status,path=$run/status" "$@"
+		-device virtconsole,chardev=status -chardev "file,id=status,path=$run/status" "${devices[@]}"
 	echo "== $*" >>"$log"
 	"$@" || true
 	cat "$run/console" >>"$log"
 	if [ ! -s "$run/status" ]; then
-		tail -n 15 "$run/console"
-		echo "the guest ended before its command did; its console is in $log"
+		tail -n 15 "$run/console" >&2
+		echo "the guest ended before its command did; its console is in $log" >&2
 		exit 125
-	elif grep -aE '(WARNING|BUG|UBSAN): |Oops|Kernel panic|general protection|(soft|hard) lockup|rcu.*stall' "$run/console"; then
-		echo "the kernel complained; its console is in $log"
+	elif grep -aE '(WARNING|BUG|UBSAN): |Oops|Kernel panic|general protection|(soft|hard) lockup|rcu.*stall' "$run/console" >&2; then
+		echo "the kernel complained; its console is in $log" >&2
 		exit 126
 	fi
 	exit "$(cat "$run/status")"
 )
 
-# vm KIND: what make run, vm and shell do once all is built
+# What can be said of make's arguments before anything is built
+arguments()
+{
+	[ -z "${SHARE:-}" ] || SHARE=$(cd "$SHARE" 2>/dev/null && pwd) || die "SHARE= names a folder that does not exist"
+	case $1 in
+	shell)	[ -t 0 ] || die "make shell wants a terminal; make vm CMD='...' does not" ;;
+	vm)	[ -n "${CMD:-}" ] || die "make vm wants CMD='...'" ;;
+	prog)	[ -n "${SHARE:-}" ] || die "make prog wants SHARE=dir, a folder with x.bpf.c and x.c" ;;
+	esac
+}
+
+# vm KIND: what make run, vm, prog and shell do once all is built
 vm()
 {
 	local status=0
 	need "$qemu_package"
-	[ -z "${SHARE:-}" ] || SHARE=$(realpath -e "$SHARE" 2>/dev/null) || die "SHARE= names a folder that does not exist"
 	unlock
 	case $1 in
-	shell)	[ -t 0 ] || die "make shell wants a terminal; make vm CMD='...' does not"
-		say "a shell in the guest; exit ends it"
+	shell)	say "a shell in the guest; exit ends it" >&2
 		guest "" shell || status=$? ;;
-	vm)	[ -n "$CMD" ] || die "make vm wants CMD='...'"
-		guest "$CMD" vm </dev/null | cat || status=$? ;;
+	vm | prog) [ -z "${CMD:-}" ] || guest "$CMD" vm </dev/null | cat || status=$? ;;
 	run)	guest "$(cat "$h/workload")" run </dev/null | cat || status=$? ;;
 	esac
 	exit "$status"

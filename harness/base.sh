@@ -58,7 +58,6 @@ import_base()
 {
 	rm -rf "$1"
 	git init -q --bare -b base "$1"
-	git -C "$1" config gc.auto 0
 	base_tar | "$h/tar-import" | git -C "$1" -c core.compression=1 fast-import --quiet --depth=0 || return 1
 	[ "$(git -C "$1" show base:Makefile | sed -n 's/^VERSION = //p; s/^PATCHLEVEL = //p' | xargs)" = "7 2" ] || { echo "this is not a Linux 7.2 tree"; return 1; }
 	# the register's high bit belongs into REX.R, as it is the operand reg, where the first 7.2.y have REX.B

@@ -29,11 +29,10 @@ inputs()
 # once FILE COMMAND...: run what makes FILE, unless it has been made from just this
 once()
 {
-	local file=$1; shift
-	[ ! -e "$file" ] || [ "$built_from" != "$(cat "$file.built-from" 2>/dev/null)" ] || return 0
-	rm -f "$file.built-from"
-	"$@"
-	echo "$built_from" >"$file.built-from"
+	[ ! -e "$1" ] || [ "$built_from" != "$(cat "$1.built-from" 2>/dev/null)" ] || return 0
+	rm -f "$1.built-from"
+	"${@:2}"
+	echo "$built_from" >"$1.built-from"
 }
 
 # Options as config/ lists them, as kconfig wants them

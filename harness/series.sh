@@ -62,8 +62,6 @@ assemble()
 	overlay | xargs -r git ls-files -s -- | cmp -s - "$tmp/final" || { echo "the new files do not end up as they stand" >&2; exit 1; }
 )
 
-has_base() { git_linux cat-file -e "base^{tree}" 2>/dev/null || { in_cache base; git_linux cat-file -e "base^{tree}" 2>/dev/null; }; }
-
 # build/linux: the series on the base. Files that did not change are not touched, so that builds stay incremental.
 tree()
 {
@@ -82,8 +80,10 @@ tree()
 		echo "/out-*/" >>"$linux/.git/info/exclude"
 		step "checking out the tree" . 0 git_linux -c checkout.workers=0 checkout -q -b "$(topics | tail -n 1)" base
 		git_linux update-ref refs/harness/tip base
-	elif [ "$(git_linux remote get-url origin)" != "$base_repo" ] || ! has_base; then
-		die "build/linux lies on another base than this: keep what you need of it and remove it"
+	else
+		git_linux cat-file -e "base^{tree}" 2>/dev/null || in_cache base
+		[ "$(git_linux remote get-url origin)" = "$base_repo" ] ||
+			die "build/linux lies on another base than this: keep what you need of it and remove it"
 	fi
 	key=$(cd "$top" && { git -C "$linux" rev-parse base; overlay | cat - <(find patches -type f | sort) | xargs sha256sum; overlay | xargs -r stat -c %a; } | sha256sum)
 	[ "$key" != "$(cat "$linux/.git/series-key" 2>/dev/null)" ] || return 0
@@ -127,7 +127,7 @@ series()
 # Commits of build/linux back to patches/ and the overlay
 refresh()
 {
-	local topic before=base commit n=0 all=0 name new file status added=" " old
+	local topic before=base commit n=0 all=0 name new file status added=" "
 	git_linux rev-parse -q --verify base >/dev/null 2>&1 || die "there is no build/linux yet: run make tree"
 	[ -z "$(git_linux status --porcelain -uno)" ] || die "build/linux has uncommitted edits: commit them there first"
 	for topic in $(topics); do
@@ -138,7 +138,6 @@ refresh()
 	[ "$(git_linux rev-parse HEAD)" = "$(git_linux rev-parse "$topic")" ] || die "check out the branch $topic in build/linux: it ends the last topic"
 	[ -z "$(git_linux rev-list --min-parents=2 base..HEAD)" ] || die "the commits of build/linux are not a line on top of the branch base: rebase them"
 	new=$(mktemp -d "$build/refresh.XXXXXX")
-	old=$(overlay)
 	before=base
 	for topic in $(topics); do
 		n=0
@@ -160,7 +159,7 @@ refresh()
 		done
 		before=$topic
 	done
-	(cd "$top" && xargs -r rm -f <<<"$old" && rm -f patches/*/[0-9]*.patch)
+	(cd "$top" && overlay | xargs -r rm -f && rm -f patches/*/[0-9]*.patch)
 	cp -r "$new"/* "$top/patches/"
 	rm -rf "$new"
 	# shellcheck disable=SC2086
@@ -179,7 +178,7 @@ check()
 		xargs -r -n 1 -P $(nproc) perl scripts/checkpatch.pl --strict --terse --no-summary --show-types --ignore FILE_PATH_CHANGES,AVOID_EXTERNS,CAMELCASE,VOLATILE" ||
 		{ sed -n '/^== checkpatch/,$s/^\.\.\/series\///p' "$log"; bad=1; }
 	(cd "$top" && shellcheck -ax -P harness harness/main harness/init harness/workload .ci/run) || bad=1
-	for file in $(overlay) harness/main; do
+	for file in $(overlay) harness/main harness/tar-import example/hits.c example/hits.bpf.c; do
 		head -n 2 "$top/$file" | grep -q 'SPDX-License-Identifier: ' || { say "$file has no SPDX line"; bad=1; }
 	done
 	[ "$bad" = 0 ] || die "make check found something"

@@ -103,14 +103,12 @@ arguments()
 # vm KIND: what make run, vm, prog and shell do once all is built
 vm()
 {
-	local status=0
 	need "$qemu_package"
 	unlock
 	case $1 in
 	shell)	say "a shell in the guest; exit ends it" >&2
-		guest "" shell || status=$? ;;
-	vm | prog) [ -z "${CMD:-}" ] || guest "$CMD" vm </dev/null | cat || status=$? ;;
-	run)	guest "$(cat "$h/workload")" run </dev/null | cat || status=$? ;;
+		guest "" shell ;;
+	vm | prog) [ -z "${CMD:-}" ] || guest "$CMD" vm </dev/null | cat ;;
+	run)	guest "$(cat "$h/workload")" run </dev/null | cat ;;
 	esac
-	exit "$status"
 }

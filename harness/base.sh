@@ -61,7 +61,7 @@ import_base()
 	base_tar | "$h/tar-import" | git -C "$1" -c core.compression=1 fast-import --quiet --depth=0 || return 1
 	[ "$(git -C "$1" show base:Makefile | sed -n 's/^VERSION = //p; s/^PATCHLEVEL = //p' | xargs)" = "7 2" ] || { echo "this is not a Linux 7.2 tree"; return 1; }
 	# the register's high bit belongs into REX.R, as it is the operand reg, where the first 7.2.y have REX.B
-	git -C "$1" show base:arch/x86/net/bpf_jit_comp.c | grep -q 'EMIT2(0x65, add_2mod(0x48, 0, dst_reg))' || {
+	git -C "$1" grep -qF 'EMIT2(0x65, add_2mod(0x48, 0, dst_reg))' base -- arch/x86/net/bpf_jit_comp.c || {
 		echo "its x86 JIT adds the per-CPU offset to a wrong register for r5, r7, r8 and r9: take a newer 7.2.y"
 		return 1
 	}

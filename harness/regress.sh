@@ -175,7 +175,7 @@ regress_one()
 	table
 	differing
 	say "[$arch] not run: $(comm -23 <(sort "$results/$arch/ours/1/.list") <(comm -12 <(ls "$results/$arch/base/1") <(ls "$results/$arch/ours/1")) | xargs)"
-	compare_jit && ! differing | grep -q 'differs, '
+	compare_jit && ! differing | grep 'differs, ' >/dev/null
 }
 
 regress()

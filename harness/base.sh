@@ -86,7 +86,7 @@ base_name()
 		return 0
 	}
 	[ -e "$LINUX" ] || die "LINUX=$LINUX does not exist"
-	base_repo=$cache/base-$({ stat -c '%n %s %Y' "$(realpath "$LINUX")"; git -C "$LINUX" rev-parse HEAD 2>/dev/null; } |
+	base_repo=$cache/base-$({ stat -c '%n %s %Y' "$(realpath "$LINUX")"; git -C "$LINUX" rev-parse HEAD 2>/dev/null || true; } |
 		sha256sum | cut -c 1-12).git
 }
 

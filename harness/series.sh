@@ -7,11 +7,7 @@ linux=$build/linux
 # Each topic is a series of its own, a folder of patches/ and a branch of build/linux, and builds on those before it
 topics() { grep -v '^#' "$top/patches/topics"; }
 # A line per commit of a topic, which may have none yet, or of all: the patch, then the new files it brings
-commits()
-{
-	{ cat "$top/patches/$1/series" 2>/dev/null || true; } |
-		awk -v t="$1" '/^#/ { next } /^[^ \t]/ { if (l) print l; l = t "/" $1; next } { l = l " " $1 } END { if (l) print l }'
-}
+commits() { awk -v t="$1" '/^#/ { next } /^[^ \t]/ { if (l) print l; l = t "/" $1; next } { l = l " " $1 } END { if (l) print l }' "$top/patches/$1/series" 2>/dev/null || true; }
 all_commits() { local topic; for topic in $(topics); do commits "$topic"; done; }
 overlay() { all_commits | awk '{ for (i = 2; i <= NF; i++) print $i }'; }
 git_linux() { git -C "$linux" --git-dir=.git "$@"; }

@@ -10,6 +10,7 @@
 
 #define BPF_ADDR_PERCPU		(-1)
 
+#define TWO_ELEMENTS	"direct value access to percpu_array map needs 1 element, not 2"
 #define NOT_CONST_STR	"R3 points to percpu_array map which cannot be used as const string"
 
 /*
@@ -227,7 +228,7 @@ static void test_two_elements(void)
 		return;
 	for (int i = 0; i < ARRAY_SIZE(forms); i++) {
 		ASSERT_EQ(write_byte(map_fd, forms[i], 0), -EOPNOTSUPP, "load");
-		ASSERT_HAS_SUBSTR(log_buf, "invalid access to map value pointer", "log");
+		ASSERT_HAS_SUBSTR(log_buf, TWO_ELEMENTS, "log");
 	}
 	close(map_fd);
 }
@@ -333,6 +334,28 @@ static void test_frozen_const_str(void)
 		ASSERT_HAS_SUBSTR(log_buf, NOT_CONST_STR, "log");
 	}
 	close(map_fd);
+
+	/* not as a looked-up value either, whatever the number of elements */
+	for (int max_entries = 1; max_entries <= 2; max_entries++) {
+		struct bpf_insn insns[] = {
+			BPF_ST_MEM(BPF_DW, BPF_REG_10, -8, 0),
+			BPF_MOV64_REG(BPF_REG_2, BPF_REG_10),
+			BPF_ALU64_IMM(BPF_ADD, BPF_REG_2, -8),
+			BPF_LD_MAP_FD(BPF_REG_1, map_fd = create_frozen_map(max_entries, 0)),
+			BPF_EMIT_CALL(BPF_FUNC_map_lookup_elem),
+			BPF_JMP_IMM(BPF_JEQ, BPF_REG_0, 0, 5),
+			BPF_MOV64_REG(BPF_REG_1, BPF_REG_10),
+			BPF_ALU64_IMM(BPF_ADD, BPF_REG_1, -8),
+			BPF_MOV64_IMM(BPF_REG_2, 8),
+			BPF_MOV64_REG(BPF_REG_3, BPF_REG_0),
+			BPF_EMIT_CALL(BPF_FUNC_strncmp),
+			BPF_EXIT_INSN(),
+		};
+
+		ASSERT_EQ(load_prog(insns, ARRAY_SIZE(insns), map_fd), -EACCES, "load lookup");
+		ASSERT_HAS_SUBSTR(log_buf, NOT_CONST_STR, "log of lookup");
+		close(map_fd);
+	}
 }
 
 static int read_byte(int map_fd, __u8 form)
@@ -369,6 +392,19 @@ static void test_access_flags(void)
 out:
 	close(ro_fd);
 	close(wo_fd);
+}
+
+static int runqueues_id(void)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	int id;
+
+	if (!ASSERT_OK_PTR(btf, "vmlinux btf"))
+		return -ENOENT;
+	id = btf__find_by_name_kind(btf, "runqueues", BTF_KIND_VAR);
+	btf__free(btf);
+	ASSERT_GT(id, 0, "runqueues");
+	return id;
 }
 
 /* Store where a CPU's copy lies, and where one of the kernel's per-CPU variables does. */
@@ -427,15 +463,10 @@ static void check_chunk(bool first)
 	__u32 size = first ? 16 : MAX_VALUE_SIZE;
 	int map_fds[64], var_id, tries = 0;
 	bool found = false;
-	struct btf *btf;
 	__s64 dist;
 
-	btf = btf__load_vmlinux_btf();
-	if (!ASSERT_OK_PTR(btf, "vmlinux btf"))
-		return;
-	var_id = btf__find_by_name_kind(btf, "runqueues", BTF_KIND_VAR);
-	btf__free(btf);
-	if (!ASSERT_GT(var_id, 0, "runqueues"))
+	var_id = runqueues_id();
+	if (var_id <= 0)
 		return;
 
 	while (!found && tries < ARRAY_SIZE(map_fds)) {
@@ -466,6 +497,78 @@ static void test_first_chunk(void)
 static void test_other_chunk(void)
 {
 	check_chunk(false);
+}
+
+static __u64 imm64(const struct bpf_insn *insn)
+{
+	return (__u64)insn[1].imm << 32 | (__u32)insn[0].imm;
+}
+
+/* A map's per-CPU offset: dumps hide it, but not that of the kernel's variable. */
+static __u64 percpu_offset(int map_fd, int var_id)
+{
+	int prog_fd = load_where(map_fd, var_id);
+	struct bpf_insn *insns;
+	__u64 offset = 0;
+	__u32 cnt;
+
+	if (!ASSERT_GE(prog_fd, 0, "load"))
+		return 0;
+	if (ASSERT_OK(get_xlated_program(prog_fd, &insns, &cnt), "xlated")) {
+		/* distance() is that of the second word */
+		offset = imm64(insns) + distance(map_fd, var_id) - 8;
+		free(insns);
+	}
+	close(prog_fd);
+	return offset;
+}
+
+/* A constant is not a per-CPU offset, even if it has the same value. */
+static void test_dump_constant(void)
+{
+	int map_fd = create_map(16, 1, 0), var_id = runqueues_id(), prog_fd;
+	struct bpf_insn *dump = NULL;
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info), cnt;
+	__u64 base;
+
+	if (!ASSERT_GE(map_fd, 0, "map") || var_id <= 0)
+		goto out;
+	base = percpu_offset(map_fd, var_id);
+	if (!ASSERT_NEQ(base, 0, "base") ||
+	    !ASSERT_OK(bpf_map_get_info_by_fd(map_fd, &info, &len), "map_info"))
+		goto out;
+
+	struct bpf_insn insns[] = {
+		BPF_LD_IMM64(BPF_REG_1, base),
+		LD_VALUE(BPF_REG_2, BPF_PSEUDO_MAP_VALUE, map_fd, 4),
+		BPF_LD_IMM64(BPF_REG_2, base + 15),
+		BPF_MOV64_REG(BPF_REG_2, BPF_REG_2),
+		BPF_LD_IMM64(BPF_REG_3, base + 4),
+		BPF_MOV64_IMM(BPF_REG_0, 0),
+		BPF_EXIT_INSN(),
+	};
+
+	prog_fd = load_prog(insns, ARRAY_SIZE(insns), map_fd);
+	if (!ASSERT_GE(prog_fd, 0, "load"))
+		goto out;
+	ASSERT_OK(get_xlated_program(prog_fd, &dump, &cnt), "xlated");
+	close(prog_fd);
+	if (!dump || !ASSERT_EQ(cnt, ARRAY_SIZE(insns) + 1, "cnt"))
+		goto out;
+
+	ASSERT_EQ((__u8)dump[0].src_reg, 0, "first constant");
+	ASSERT_EQ(imm64(&dump[0]), base, "first value");
+	ASSERT_EQ((__u8)dump[2].src_reg, BPF_PSEUDO_MAP_VALUE, "per-CPU data");
+	ASSERT_EQ(dump[2].imm, info.id, "map id");
+	ASSERT_EQ(dump[3].imm, 4, "off");
+	ASSERT_EQ((__u8)dump[5].src_reg, 0, "constant in front of a move");
+	ASSERT_EQ(imm64(&dump[5]), base + 15, "last value");
+	ASSERT_EQ((__u8)dump[8].src_reg, 0, "same value");
+	ASSERT_EQ(imm64(&dump[8]), base + 4, "value of per-CPU data");
+out:
+	free(dump);
+	close(map_fd);
 }
 
 struct type_ids {
@@ -742,6 +845,8 @@ void test_percpu_data(void)
 		test_first_chunk();
 	if (test__start_subtest("other_chunk"))
 		test_other_chunk();
+	if (test__start_subtest("dump_constant"))
+		test_dump_constant();
 	if (test__start_subtest("btf"))
 		test_btf();
 	if (test__start_subtest("special_fields"))

@@ -4,6 +4,7 @@
 #include <sys/param.h>
 #include "percpu_data_helpers.h"
 #include "percpu_data_libbpf.skel.h"
+#include "percpu_data_types.skel.h"
 
 static void check_map(const struct bpf_object *obj, const struct bpf_map *map,
 		      const char *name, __u32 value_size)
@@ -47,6 +48,11 @@ static void test_maps(void)
 	check_map(skel->obj, skel->maps.percpu_data, ".percpu.data", sizeof(*skel->percpu_data));
 	ASSERT_EQ(bpf_map__type(skel->maps.data_percpu), BPF_MAP_TYPE_ARRAY, "plain_type");
 	ASSERT_EQ(bpf_map__map_flags(skel->maps.data_percpu), BPF_F_MMAPABLE, "plain_flags");
+	check_map(skel->obj, skel->maps.percpu_rodata, ".percpu.rodata",
+		  sizeof(*skel->percpu_rodata));
+	ASSERT_EQ(bpf_map__type(skel->maps.rodata_data), BPF_MAP_TYPE_ARRAY, "rodata_type");
+	ASSERT_EQ(bpf_map__map_flags(skel->maps.rodata_data), BPF_F_MMAPABLE | BPF_F_RDONLY_PROG,
+		  "rodata_flags");
 
 	if (!ASSERT_OK(percpu_data_libbpf__load(skel), "load"))
 		goto out;
@@ -54,6 +60,7 @@ static void test_maps(void)
 	check_kernel_map(skel->maps.percpu);
 	check_kernel_map(skel->maps.percpu_longer_than_15_chars);
 	check_kernel_map(skel->maps.percpu_data);
+	ASSERT_TRUE(write_faults((void *)skel->rodata_data), "write_rodata");
 out:
 	percpu_data_libbpf__destroy(skel);
 }
@@ -177,6 +184,102 @@ out:
 	percpu_data_libbpf__destroy(skel);
 }
 
+/* Sections stay percpu arrays of one element, and keep all their variables. */
+static void test_setters(void)
+{
+	struct percpu_data_libbpf *skel;
+	struct bpf_map *map;
+	char *log;
+	int err;
+
+	skel = percpu_data_libbpf__open();
+	if (!ASSERT_OK_PTR(skel, "open"))
+		return;
+	map = skel->maps.percpu_array;
+
+	ASSERT_EQ(bpf_map__set_max_entries(map, 1024), -EINVAL, "max_entries");
+	ASSERT_EQ(bpf_map__set_type(map, BPF_MAP_TYPE_ARRAY), -EINVAL, "array");
+	ASSERT_EQ(bpf_map__set_type(map, BPF_MAP_TYPE_PERCPU_HASH), -EINVAL, "percpu_hash");
+	ASSERT_EQ(bpf_map__set_key_size(map, 8), -EINVAL, "key_size");
+	ASSERT_OK(bpf_map__set_max_entries(map, 1), "same_max_entries");
+
+	/* "array" is behind "sum" */
+	if (!ASSERT_OK(start_libbpf_log_capture(), "log_capture"))
+		goto out;
+	err = bpf_map__set_value_size(map, 2);
+	log = stop_libbpf_log_capture();
+	ASSERT_EQ(err, -EINVAL, "cut_off");
+	ASSERT_HAS_SUBSTR(log, "map '.percpu.array': can't be resized to 2 bytes", "log");
+	ASSERT_HAS_SUBSTR(log, "variable 'array' is at offset 4", "log_var");
+	free(log);
+	check_map(skel->obj, map, ".percpu.array", sizeof(*skel->percpu_array));
+
+	if (ASSERT_OK(percpu_data_libbpf__load(skel), "load"))
+		check_kernel_map(map);
+out:
+	percpu_data_libbpf__destroy(skel);
+}
+
+/* A value ends with its last variable. Look-ups of all copies round up to 8 bytes. */
+static void test_padding(void)
+{
+	struct { long padded; int last; } __packed copy = { 100, 200 };
+	int cpu, nr_cpus = libbpf_num_possible_cpus();
+	struct percpu_data_libbpf *skel;
+	struct bpf_map *map;
+	char *copies;
+
+	skel = percpu_data_libbpf__open();
+	if (!ASSERT_OK_PTR(skel, "open"))
+		return;
+	map = skel->maps.percpu_padded;
+
+	ASSERT_EQ(bpf_map__value_size(map), 12, "value_size");
+	ASSERT_EQ(sizeof(*skel->percpu_padded), 16, "struct_size");
+	ASSERT_EQ(skel->percpu_padded->padded, 7, "padded");
+	ASSERT_EQ(skel->percpu_padded->last, 8, "last");
+	ASSERT_EQ(bpf_map__set_initial_value(map, &copy, 16), -EINVAL, "struct");
+	ASSERT_OK(bpf_map__set_initial_value(map, &copy, sizeof(copy)), "set_initial_value");
+	if (!ASSERT_OK(percpu_data_libbpf__load(skel), "load"))
+		goto out;
+	check_kernel_map(map);
+
+	copies = read_copies(bpf_map__fd(map));
+	for (cpu = 0; copies && cpu < nr_cpus; cpu++)
+		ASSERT_MEMEQ(copies + cpu * 16, &copy, sizeof(copy), "copy");
+	free(copies);
+
+	if (ran_on_cpu(bpf_program__fd(skel->progs.count), 0) && read_cpu(map, 0, &copy)) {
+		ASSERT_EQ(copy.padded, 100 + 1, "padded_counted");
+		ASSERT_EQ(copy.last, 200 + 2, "last_counted");
+	}
+out:
+	percpu_data_libbpf__destroy(skel);
+}
+
+/* The limit of the kernel that runs a light skeleton is not known where it is generated. */
+static void check_gen_loader(__u32 size, const char *msg)
+{
+	LIBBPF_OPTS(gen_loader_opts, opts);
+	struct percpu_data_libbpf *skel;
+	char *log;
+
+	skel = percpu_data_libbpf__open();
+	if (!ASSERT_OK_PTR(skel, "open"))
+		return;
+	if (!ASSERT_OK(bpf_object__gen_loader(skel->obj, &opts), "gen_loader") ||
+	    !ASSERT_OK(bpf_map__set_value_size(skel->maps.percpu_array, size), "set_value_size"))
+		goto out;
+	log = load_err_log(skel->obj, 0);
+	if (msg)
+		ASSERT_HAS_SUBSTR(log, msg, "log");
+	else
+		ASSERT_EQ(strstr(log, ".percpu.array"), NULL, "no_log");
+	free(log);
+out:
+	percpu_data_libbpf__destroy(skel);
+}
+
 static void test_too_large(void)
 {
 	struct percpu_data_libbpf *skel;
@@ -208,6 +311,56 @@ static void test_too_large(void)
 	percpu_data_libbpf__destroy(skel);
 }
 
+/* Whatever C can declare has a copy for each CPU, which programs and user space agree on. */
+static void test_types(void)
+{
+	int cpu, nr_cpus = libbpf_num_possible_cpus();
+	struct percpu_data_types__percpu_bits bits;
+	struct percpu_data_types *skel;
+	char *log, *line;
+	__int128 wide;
+	struct {
+		int len;
+		int elems[3];
+	} flex;
+
+	if (!ASSERT_OK(start_libbpf_log_capture(), "log_capture"))
+		return;
+	skel = percpu_data_types__open();
+	log = stop_libbpf_log_capture();
+	if (!ASSERT_OK_PTR(skel, "open"))
+		goto out;
+	ASSERT_HAS_SUBSTR(log, "sec '.percpu.wide': alignment to 16 bytes is not kept", "align");
+	/* of all sections, this one only */
+	line = strstr(log, "alignment");
+	ASSERT_NULL(line ? strstr(line + 1, "alignment") : NULL, "no_align");
+
+	ASSERT_EQ(bpf_map__value_size(skel->maps.percpu_flex), sizeof(flex), "flex_size");
+	skel->percpu_const->readonly = 50;
+	skel->percpu_bits->bits.b = 2;
+	if (!ASSERT_OK(percpu_data_types__load(skel), "load"))
+		goto out;
+	for (cpu = 0; cpu < nr_cpus; cpu++) {
+		bool ran = ran_on_cpu(bpf_program__fd(skel->progs.count), cpu);
+
+		if (!read_cpu(skel->maps.percpu_flex, cpu, &flex) ||
+		    !read_cpu(skel->maps.percpu_wide, cpu, &wide) ||
+		    !read_cpu(skel->maps.percpu_bits, cpu, &bits))
+			break;
+		ASSERT_EQ(flex.len, 3, "flex_len");
+		ASSERT_EQ(flex.elems[2], 30 + ran, "flex");
+		ASSERT_TRUE(wide == ((__int128)1 << 64) + ran, "wide");
+		ASSERT_EQ((int)bits.bits.a, 1, "bits_a");
+		ASSERT_EQ((int)bits.bits.b, 2 + ran, "bits_b");
+		ASSERT_EQ((int)bits.bits.c, 3, "bits_c");
+		/* const and hidden ones, and what is next to one without size */
+		ASSERT_EQ(bits.sum, ran ? 50 + 60 + 70 + 1 : 0, "sum");
+	}
+out:
+	free(log);
+	percpu_data_types__destroy(skel);
+}
+
 void test_percpu_data_libbpf(void)
 {
 	if (test__start_subtest("maps"))
@@ -216,6 +369,17 @@ void test_percpu_data_libbpf(void)
 		test_initial_value();
 	if (test__start_subtest("resize"))
 		test_resize();
+	if (test__start_subtest("setters"))
+		test_setters();
+	if (test__start_subtest("padding"))
+		test_padding();
 	if (test__start_subtest("too_large"))
 		test_too_large();
+	if (test__start_subtest("too_large_lskel")) {
+		check_gen_loader(32 * 1024, NULL);
+		check_gen_loader(32 * 1024 + 4,
+				 "map '.percpu.array': section of 32772 bytes is larger than 32 KiB per CPU");
+	}
+	if (test__start_subtest("types"))
+		test_types();
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Static linking of objects that have per-CPU data */
 
-#include <sys/mman.h>
 #include <sys/stat.h>
+#include "linker_helpers.h"
 #include "percpu_data_helpers.h"
 #include "percpu_data_linked.skel.h"
 
@@ -16,6 +16,7 @@
 static void test_skeleton(void)
 {
 	int cpu, nr_cpus = libbpf_num_possible_cpus(), nr_ran = 0;
+	struct percpu_data_linked__percpu_linked named;
 	struct percpu_data_linked__percpu vars;
 	struct percpu_data_linked *skel;
 
@@ -29,7 +30,8 @@ static void test_skeleton(void)
 			   ran_on_cpu(bpf_program__fd(skel->progs.count2), cpu);
 
 		nr_ran += ran;
-		if (!read_cpu(skel->maps.percpu, cpu, &vars))
+		if (!read_cpu(skel->maps.percpu, cpu, &vars) ||
+		    !read_cpu(skel->maps.percpu_linked, cpu, &named))
 			break;
 		ASSERT_EQ(vars.odd, 1 + ran, "odd");
 		ASSERT_EQ(vars.seen_same_name1, ran ? 11 : -1, "same_name1");
@@ -38,6 +40,9 @@ static void test_skeleton(void)
 		ASSERT_EQ(vars.declared, 24 + 2 * ran, "declared");
 		ASSERT_EQ(vars.undecided, 25 + 3 * ran, "undecided");
 		ASSERT_EQ(vars.weak, 26 + 2 * ran, "weak");
+		ASSERT_EQ(named.named_first, 12 + ran, "named_first");
+		ASSERT_EQ(named.named_second, 27 + ran, "named_second");
+		ASSERT_EQ(named.named_declared, 28 + 2 * ran, "named_declared");
 	}
 	ASSERT_EQ(skel->data_linked->data_first, 11 + nr_ran, "data_first");
 	ASSERT_EQ(skel->data_linked->data_second, 21 + nr_ran, "data_second");
@@ -116,7 +121,7 @@ static int read_var(struct bpf_object *obj, const char *sec, const char *name)
 }
 
 /* Linked once, BTF has to tell where the variables are already. */
-static void check_once(const char *const files[])
+static void check_linked(const char *const files[])
 {
 	struct bpf_object *obj = NULL;
 	struct bpf_program *prog;
@@ -144,8 +149,54 @@ static void check_once(const char *const files[])
 	ASSERT_EQ(read_var(obj, ".data.linked", "data_first"), 11 + 1, "data_first");
 	ASSERT_EQ(read_var(obj, ".data.linked", "data_second"), 21 + 1, "data_second");
 	ASSERT_EQ(read_var(obj, ".data.linked", "data_declared"), 22 + 2, "data_declared");
+	ASSERT_EQ(read_var(obj, ".percpu.linked", "named_first"), 12 + 1, "named_first");
+	ASSERT_EQ(read_var(obj, ".percpu.linked", "named_second"), 27 + 1, "named_second");
+	ASSERT_EQ(read_var(obj, ".percpu.linked", "named_declared"), 28 + 2, "named_declared");
 out:
 	bpf_object__close(obj);
+	free(buf);
+	free(log);
+}
+
+/* What build systems do that put each object through the linker by itself, once or twice. */
+static void check_relinked(const char *const files[])
+{
+	char paths[3][32];
+	const char *const relinked[] = { paths[0], paths[1], paths[2] };
+	int i, times, fd, fds[3];
+
+	for (i = 0; i < 3; i++) {
+		fds[i] = open(files[i], O_RDONLY | O_CLOEXEC);
+		if (!ASSERT_OK_FD(fds[i], files[i]))
+			goto out;
+	}
+	for (times = 0; times < 2; times++) {
+		for (i = 0; i < 3; i++) {
+			fd = link_fds(&fds[i], 1);
+			if (!ASSERT_OK_FD(fd, "link_alone"))
+				goto out_all;
+			close(fds[i]);
+			fds[i] = fd;
+			snprintf(paths[i], sizeof(paths[i]), "/proc/self/fd/%d", fd);
+		}
+		check_linked(relinked);
+	}
+out_all:
+	i = 3;
+out:
+	while (--i >= 0)
+		close(fds[i]);
+}
+
+static void check_rejected(const char *file, const char *msg)
+{
+	size_t size;
+	void *buf;
+	char *log;
+
+	buf = link_objs(&file, 1, &size, &log);
+	ASSERT_ERR_PTR(buf ?: ERR_PTR(-EINVAL), "link");
+	ASSERT_HAS_SUBSTR(log, msg, "msg");
 	free(buf);
 	free(log);
 }
@@ -170,9 +221,16 @@ void test_percpu_data_linked(void)
 	if (test__start_subtest("skeleton"))
 		test_skeleton();
 	if (test__start_subtest("once"))
-		check_once((const char *const []){ OBJ1, OBJ_DECL, OBJ2 });
+		check_linked((const char *const []){ OBJ1, OBJ_DECL, OBJ2 });
 	if (test__start_subtest("once_swapped"))
-		check_once((const char *const []){ OBJ2, OBJ_DECL, OBJ1 });
+		check_linked((const char *const []){ OBJ2, OBJ_DECL, OBJ1 });
+	if (test__start_subtest("relinked"))
+		check_relinked((const char *const []){ OBJ1, OBJ_DECL, OBJ2 });
+	if (test__start_subtest("relinked_swapped"))
+		check_relinked((const char *const []){ OBJ2, OBJ_DECL, OBJ1 });
+	if (test__start_subtest("pointer"))
+		check_rejected("./percpu_data_invalid_pointer.bpf.o",
+			       "sec '.percpu': initial value of variable 'where' in");
 	if (test__start_subtest("type")) {
 		check_mismatch(OBJ1, OBJ_TYPE, "incompatible int 'int' size 4 and 8");
 		check_mismatch(OBJ1, OBJ_TYPE,

@@ -2,7 +2,9 @@
 /* Objects whose .percpu section contradicts its BTF or its symbols */
 
 #include <libelf.h>
+#include "elf_damage.h"
 #include "percpu_data_helpers.h"
+#include "percpu_data_fields.skel.h"
 #include "percpu_data_malformed.skel.h"
 
 #define NR_DAMAGED 3000
@@ -241,43 +243,87 @@ out:
 	free(img.buf);
 }
 
-static unsigned int rnd(unsigned long long *seed)
+/* Objects as the compiler makes them, with something that per-CPU data can't have. */
+static void check_invalid(const char *file, const char *msg)
 {
-	*seed = *seed * 6364136223846793005ULL + 1442695040888963407ULL;
-	return *seed >> 33;
+	struct bpf_object *obj;
+	char *log;
+
+	if (!ASSERT_OK(start_libbpf_log_capture(), "log_capture"))
+		return;
+	obj = bpf_object__open_file(file, NULL);
+	log = stop_libbpf_log_capture();
+	ASSERT_ERR_PTR(obj, "open");
+	ASSERT_HAS_SUBSTR(log, msg, "msg");
+	bpf_object__close(obj);
+	free(log);
 }
 
-/* Change a few bytes of section headers, or of what is in a section. */
-static void damage(struct image *img, unsigned long long *seed)
+/* Replace a name in BTF by one that is not longer. */
+static bool rename_type(char *buf, size_t size, const char *from, const char *to)
 {
-	static const __u32 vals[] = { 0, 1, 4, 8, 20, 0x7fffffff, 0x80000000, 0xfffffff8, -1 };
-	Elf64_Ehdr *ehdr = (void *)img->buf;
-	Elf64_Shdr *shdrs = (void *)img->buf + ehdr->e_shoff, sec;
-	int n, nr_secs = ehdr->e_shnum;
-	size_t off;
+	char *name = memmem(buf, size, from, strlen(from) + 1);
 
-	for (n = 1 + rnd(seed) % 4; n; n--) {
-		memcpy(&sec, &shdrs[1 + rnd(seed) % (nr_secs - 1)], sizeof(sec));
-		if (rnd(seed) % 4 == 0)
-			off = (char *)shdrs - img->buf + rnd(seed) % (nr_secs * sizeof(sec));
-		else if (sec.sh_size && sec.sh_type != SHT_NOBITS)
-			off = sec.sh_offset + rnd(seed) % sec.sh_size;
-		else
-			off = rnd(seed) % img->size;
+	if (!ASSERT_OK_PTR(name, from))
+		return false;
+	strcpy(name, to);
+	return true;
+}
 
-		off &= -4;
-		if (off + 4 > img->size)
-			continue;
-		if (rnd(seed) % 2)
-			memcpy(img->buf + off, &vals[rnd(seed) % ARRAY_SIZE(vals)], 4);
-		else
-			img->buf[off + rnd(seed) % 4] += rnd(seed) % 2 ? 1 : rnd(seed);
+/* As the kernel sees it: wherever it is in an array or in a struct in a struct. */
+static void check_field(const char *var, const char *from, const char *field, const char *to)
+{
+	struct bpf_object *obj;
+	const void *bytes;
+	char msg[128];
+	size_t size;
+	char *buf, *log;
+
+	bytes = percpu_data_fields__elf_bytes(&size);
+	buf = malloc(size);
+	if (!ASSERT_OK_PTR(buf, "malloc"))
+		return;
+	memcpy(buf, bytes, size);
+	if (!rename_type(buf, size, from, to))
+		goto out;
+	if (!ASSERT_OK(start_libbpf_log_capture(), "log_capture"))
+		goto out;
+	obj = bpf_object__open_mem(buf, size, NULL);
+	log = stop_libbpf_log_capture();
+	if (var) {
+		snprintf(msg, sizeof(msg),
+			 "sec '.percpu.%s': variable '%s' has a %s, which per-CPU data can't have",
+			 var, var, field);
+		ASSERT_ERR_PTR(obj, "open");
+		ASSERT_HAS_SUBSTR(log, msg, "msg");
+	} else {
+		ASSERT_OK_PTR(obj, "open");
 	}
+	bpf_object__close(obj);
+	free(log);
+out:
+	free(buf);
 }
 
-static int ignore_log(enum libbpf_print_level level, const char *fmt, va_list args)
+static void test_fields(void)
 {
-	return 0;
+	static const char * const names[] = {
+		"bpf_spin_lock", "bpf_res_spin_lock", "bpf_timer", "bpf_wq", "bpf_task_work",
+		"bpf_list_head", "bpf_rb_root",
+	};
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		check_field("plain", "type_in_a_variable", names[i], names[i]);
+		check_field("nested", "type_in_a_nested_array", names[i], names[i]);
+		/* no elements, nothing to be managed */
+		check_field(NULL, "type_in_an_empty_array", names[i], names[i]);
+		/* .data can have them */
+		check_field(NULL, "type_in_plain_data", names[i], names[i]);
+	}
+	check_field("tagged", "type_tag_of_pointer", "__uptr", "uptr");
+	check_field(NULL, "type_tag_of_pointer", "", "kptr");
+	check_field(NULL, "type_in_a_nested_array", "", "bpf_refcount");
 }
 
 /* Only a variable that lies inside can be read and written. */
@@ -315,7 +361,7 @@ static void test_damaged(void)
 	old_print = libbpf_set_print(ignore_log);
 	for (i = 0; i < NR_DAMAGED; i++) {
 		memcpy(img.buf, bytes, size);
-		damage(&img, &seed);
+		damage(img.buf, img.size, &seed);
 		obj = bpf_object__open_mem(img.buf, img.size, NULL);
 		if (obj) {
 			nr_opened++;
@@ -342,6 +388,14 @@ void test_percpu_data_malformed(void)
 	for (i = 0; i < ARRAY_SIZE(cases); i++)
 		if (test__start_subtest(cases[i].name))
 			test_case(i);
+	if (test__start_subtest("pointer"))
+		check_invalid("./percpu_data_invalid_pointer.bpf.o",
+			      "sec '.percpu': initial value of variable 'where' is an address");
+	if (test__start_subtest("lock"))
+		check_invalid("./percpu_data_invalid_lock.bpf.o",
+			      "sec '.percpu.locked': variable 'locked' has a bpf_spin_lock");
+	if (test__start_subtest("fields"))
+		test_fields();
 	if (test__start_subtest("no_btf"))
 		test_no_btf();
 	if (test__start_subtest("damaged"))

@@ -4,6 +4,7 @@
 #include "percpu_data_helpers.h"
 #include "percpu_data_share.skel.h"
 #include "percpu_data_share_ext.skel.h"
+#include "percpu_data_share_other.skel.h"
 
 #define PIN_PATH "/sys/fs/bpf/percpu_data_share"
 
@@ -74,7 +75,7 @@ out:
 
 /* Neither way takes a map that is something else. */
 static void check_incompatible(enum bpf_map_type type, __u32 value_size, __u32 max_entries,
-			       const char *msg)
+			       const char *reuse_msg, const char *pin_msg)
 {
 	struct percpu_data_share *skel;
 	int map_fd, err;
@@ -93,7 +94,7 @@ static void check_incompatible(enum bpf_map_type type, __u32 value_size, __u32 m
 	log = stop_libbpf_log_capture();
 	ASSERT_EQ(err, -EINVAL, "reuse_fd");
 	ASSERT_HAS_SUBSTR(log, "map '.percpu': can't reuse map 'other'", "reuse_fd_log");
-	ASSERT_HAS_SUBSTR(log, msg, "reuse_fd_reason");
+	ASSERT_HAS_SUBSTR(log, reuse_msg, "reuse_fd_reason");
 	free(log);
 
 	if (!ASSERT_OK(bpf_obj_pin(map_fd, PIN_PATH), "pin") ||
@@ -102,6 +103,7 @@ static void check_incompatible(enum bpf_map_type type, __u32 value_size, __u32 m
 	log = load_err_log(skel->obj, -EINVAL);
 	ASSERT_HAS_SUBSTR(log, "couldn't reuse pinned map at '" PIN_PATH "': parameter mismatch",
 			  "pin_log");
+	ASSERT_HAS_SUBSTR(log, pin_msg, "pin_reason");
 	free(log);
 out:
 	unlink(PIN_PATH);
@@ -111,11 +113,68 @@ out:
 
 static void test_incompatible(void)
 {
-	check_incompatible(BPF_MAP_TYPE_ARRAY, 40, 1, "(array, value size 40, 1 entries)");
+	check_incompatible(BPF_MAP_TYPE_ARRAY, 40, 1,
+			   "(array, 1 entries), need percpu_array, 1 entry",
+			   "map '.percpu': pinned map is of type array, need percpu_array");
 	check_incompatible(BPF_MAP_TYPE_PERCPU_ARRAY, 48, 1,
-			   "(percpu_array, value size 48, 1 entries)");
+			   "with value size 48, need 40",
+			   "map '.percpu': pinned map has value_size 48, need 40");
 	check_incompatible(BPF_MAP_TYPE_PERCPU_ARRAY, 40, 2,
-			   "(percpu_array, value size 40, 2 entries)");
+			   "(percpu_array, 2 entries), need percpu_array, 1 entry",
+			   "map '.percpu': pinned map has max_entries 2, need 1");
+}
+
+/* The size doesn't tell which variables a map holds, its BTF does. */
+static void check_other_vars(struct bpf_map *map, struct bpf_map *old_map, const char *msg)
+{
+	char *log;
+	int err;
+
+	if (!ASSERT_OK(start_libbpf_log_capture(), "log_capture"))
+		return;
+	err = bpf_map__reuse_fd(map, bpf_map__fd(old_map));
+	log = stop_libbpf_log_capture();
+	ASSERT_OK(err, "reuse_fd");
+	if (msg)
+		ASSERT_HAS_SUBSTR(log, msg, "log");
+	else
+		ASSERT_STREQ(log, "", "no_log");
+	free(log);
+}
+
+static void test_other_vars(void)
+{
+	struct percpu_data_share_other *other = NULL, *again = NULL;
+	struct percpu_data_share_ext *ext = NULL;
+	struct percpu_data_share *skel;
+
+	skel = percpu_data_share__open_and_load();
+	if (!ASSERT_OK_PTR(skel, "open_and_load"))
+		return;
+	ext = percpu_data_share_ext__open();
+	other = percpu_data_share_other__open();
+	again = percpu_data_share_other__open();
+	if (!ASSERT_OK_PTR(ext, "open_ext") || !ASSERT_OK_PTR(other, "open_other") ||
+	    !ASSERT_OK_PTR(again, "open_again"))
+		goto out;
+	check_other_vars(ext->maps.percpu, skel->maps.percpu, NULL);
+	check_other_vars(other->maps.percpu, skel->maps.percpu,
+			 "has variable 'shared' at offset 0, the section has 'caller' at 0");
+
+	/* a .data section does not become per CPU by getting such a map */
+	ASSERT_EQ(bpf_map__reuse_fd(other->maps.data_share, bpf_map__fd(skel->maps.percpu)),
+		  -EINVAL, "data");
+	ASSERT_OK(bpf_map__set_pin_path(skel->maps.percpu, PIN_PATH), "set_pin_path");
+	if (!ASSERT_OK(bpf_map__pin(skel->maps.percpu, NULL), "pin"))
+		goto out;
+	ASSERT_OK(bpf_map__set_pin_path(again->maps.data_share, PIN_PATH), "set_data_pin_path");
+	ASSERT_EQ(percpu_data_share_other__load(again), -EINVAL, "load_data");
+out:
+	unlink(PIN_PATH);
+	percpu_data_share_other__destroy(again);
+	percpu_data_share_other__destroy(other);
+	percpu_data_share_ext__destroy(ext);
+	percpu_data_share__destroy(skel);
 }
 
 /* The callee reads what the caller wrote, on the same CPU. */
@@ -196,6 +255,8 @@ void test_percpu_data_share(void)
 		test_pin();
 	if (test__start_subtest("incompatible"))
 		test_incompatible();
+	if (test__start_subtest("other_vars"))
+		test_other_vars();
 	if (test__start_subtest("tail_call"))
 		test_tail_call();
 	if (test__start_subtest("freplace"))

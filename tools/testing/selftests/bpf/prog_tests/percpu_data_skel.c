@@ -3,8 +3,11 @@
 
 #include "percpu_data_helpers.h"
 #include "testing_helpers.h"
+#include "bpftool_helpers.h"
 #include "percpu_data_vars.skel.h"
 #include "percpu_data_vars.lskel.h"
+#include "percpu_data_layout.skel.h"
+#include "percpu_data_layout.lskel.h"
 
 /* The initial values as the object has them. */
 static void check_image(const struct percpu_data_vars__percpu *vars,
@@ -183,10 +186,8 @@ static void test_lskel_kernel(void)
 	int err, fd;
 
 	fd = open("bpf_test_percpu_lskel.ko", O_RDONLY);
-	if (fd < 0) {
-		test__skip();
+	if (!ASSERT_OK_FD(fd, "open_module"))
 		return;
-	}
 	err = finit_module(fd, "", 0);
 	close(fd);
 	if (!ASSERT_OK(err, "finit_module"))
@@ -198,6 +199,133 @@ static void test_lskel_kernel(void)
 	ASSERT_OK(delete_module("bpf_test_percpu_lskel", 0), "delete_module");
 }
 
+/* What static and hidden variables and the elements of list add up to */
+#define HIDDEN_SUM	(2 + 4 + 6 + 7 + 10 + 11 + 12 + 13 + 14)
+
+/* Each struct covers its section's value, and is no larger where nothing is hidden. */
+static void test_layout(void)
+{
+	struct percpu_data_layout *skel;
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+
+	skel = percpu_data_layout__open();
+	if (!ASSERT_OK_PTR(skel, "open"))
+		return;
+
+	ASSERT_EQ(bpf_map__value_size(skel->maps.percpu), 56, "value");
+	ASSERT_EQ(sizeof(*skel->percpu), 56, "static at the end");
+	ASSERT_EQ(offsetof(typeof(*skel->percpu), behind), 16, "behind static");
+	ASSERT_EQ(offsetof(typeof(*skel->percpu), __pad0), 37, "behind hidden");
+
+	ASSERT_EQ(bpf_map__value_size(skel->maps.percpu_tail), 12, "tail value");
+	ASSERT_EQ(sizeof(*skel->percpu_tail), roundup(12, sizeof(long)), "nothing hidden");
+
+	ASSERT_EQ(bpf_map__value_size(skel->maps.percpu_list), 16, "list value");
+	ASSERT_EQ(sizeof(*skel->percpu_list), 16, "elements at the end");
+
+	ASSERT_EQ(bpf_map__value_size(skel->maps.percpu_static), 8, "static value");
+
+	/* the values in it are the variables' own */
+	skel->percpu->first = 100;
+	skel->percpu->behind = 200;
+	skel->percpu->__pad0 = 30;
+	skel->percpu_tail->wide = 400;
+	skel->percpu_tail->narrow = 500;
+	skel->percpu_list->list.n = 600;
+	skel->percpu_types->huge = 700;
+	skel->percpu_types->bits.a = 5;
+	skel->percpu_types->bits.b = 800;
+	skel->percpu_const->fixed = 900;
+	skel->rodata_data->ro = 1000;
+	skel->data_rodata->rw = 1100;
+
+	if (!ASSERT_OK(percpu_data_layout__load(skel), "load"))
+		goto out;
+	ASSERT_OK(bpf_prog_test_run_opts(bpf_program__fd(skel->progs.add), &opts), "test_run");
+	ASSERT_EQ(skel->bss->sum, 100 + 200 + 30 + 400 + 500 + 600 + 700 + 5 + 800 + 900 + 1000 +
+		  1100 + HIDDEN_SUM, "sum");
+out:
+	percpu_data_layout__destroy(skel);
+}
+
+static void test_lskel_layout(void)
+{
+	struct percpu_data_layout_lskel *skel;
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+
+	skel = percpu_data_layout_lskel__open();
+	if (!ASSERT_OK_PTR(skel, "open"))
+		return;
+
+	/* here, the size of the struct is all that a user has */
+	ASSERT_EQ(sizeof(*skel->percpu), 56, "static at the end");
+	ASSERT_EQ(sizeof(*skel->percpu_tail), roundup(12, sizeof(long)), "nothing hidden");
+	ASSERT_EQ(sizeof(*skel->percpu_list), 16, "elements at the end");
+
+	skel->percpu->behind = 200;
+	skel->percpu_tail->narrow = 500;
+	skel->rodata_data->ro = 1000;
+
+	if (!ASSERT_OK(percpu_data_layout_lskel__load(skel), "load"))
+		goto out;
+	ASSERT_OK(bpf_prog_test_run_opts(skel->progs.add.prog_fd, &opts), "test_run");
+	ASSERT_EQ(skel->bss->sum, 1 + 200 + 5 + 8 + 500 + 3 + 15 + 1 + 16 + 17 + 1000 + 19 +
+		  HIDDEN_SUM, "sum");
+out:
+	percpu_data_layout_lskel__destroy(skel);
+}
+
+/* Make a skeleton of an object. */
+static char *gen(const char *what, int exp_ret)
+{
+	static char output[64 * 1024];
+	char cmd[MAX_BPFTOOL_CMD_LEN];
+	int ret;
+
+	memset(output, 0, sizeof(output));
+	snprintf(cmd, sizeof(cmd), "gen %s 2>&1", what);
+	ret = get_bpftool_command_output(cmd, output, sizeof(output) - 1);
+	ASSERT_EQ(!!ret, exp_ret, what);
+	return output;
+}
+
+/* What has no struct is a map nonetheless. */
+static void test_no_struct(void)
+{
+	char *output;
+
+	output = gen("skeleton percpu_data_layout.bpf.o name x", 0);
+	ASSERT_HAS_SUBSTR(output, "struct bpf_map *percpu_static;", "static");
+	ASSERT_NULL(strstr(output, "x__percpu_static"), "struct of static");
+	output = gen("skeleton -L percpu_data_layout.bpf.o name x", 0);
+	ASSERT_HAS_SUBSTR(output, "struct bpf_map_desc percpu_static;", "lskel static");
+	ASSERT_NULL(strstr(output, "x__percpu_static"), "lskel struct of static");
+	output = gen("subskeleton percpu_data_layout.bpf.o name x", 0);
+	ASSERT_HAS_SUBSTR(output, "struct bpf_map *percpu_static;", "subskel static");
+	ASSERT_NULL(strstr(output, "x__percpu_static"), "subskel struct of static");
+
+	output = gen("skeleton percpu_data_nobtf.bpf.o name x", 0);
+	ASSERT_HAS_SUBSTR(output, "struct bpf_map *percpu;", "no BTF");
+	ASSERT_HAS_SUBSTR(output, "struct bpf_map *data;", "no BTF");
+	ASSERT_NULL(strstr(output, "x__percpu"), "struct without BTF");
+	ASSERT_NULL(strstr(output, "x__data"), "struct without BTF");
+	output = gen("skeleton -L percpu_data_nobtf.bpf.o name x", 0);
+	ASSERT_HAS_SUBSTR(output, "struct bpf_map_desc percpu;", "lskel no BTF");
+	ASSERT_NULL(strstr(output, "x__percpu"), "lskel struct without BTF");
+	output = gen("subskeleton percpu_data_nobtf.bpf.o name x", 1);
+	ASSERT_HAS_SUBSTR(output, "need btf type information", "subskel no BTF");
+}
+
+static void test_ident(void)
+{
+	static const char msg[] =
+		"maps '.percpu.a.b' and '.percpu.a_b' would both be called 'percpu_a_b'";
+
+	ASSERT_HAS_SUBSTR(gen("skeleton percpu_data_ident.bpf.o", 1), msg, "skel");
+	ASSERT_HAS_SUBSTR(gen("skeleton -L percpu_data_ident.bpf.o", 1), msg, "lskel");
+	ASSERT_HAS_SUBSTR(gen("subskeleton percpu_data_ident.bpf.o", 1), msg, "subskel");
+}
+
 void test_percpu_data_skel(void)
 {
 	if (test__start_subtest("skel"))
@@ -206,4 +334,12 @@ void test_percpu_data_skel(void)
 		test_lskel();
 	if (test__start_subtest("lskel_kernel"))
 		test_lskel_kernel();
+	if (test__start_subtest("layout"))
+		test_layout();
+	if (test__start_subtest("lskel_layout"))
+		test_lskel_layout();
+	if (test__start_subtest("no_struct"))
+		test_no_struct();
+	if (test__start_subtest("ident"))
+		test_ident();
 }

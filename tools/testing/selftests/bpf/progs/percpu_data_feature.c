@@ -46,3 +46,13 @@ int uses_in_subprog(void *ctx)
 {
 	return subprog() == 21 ? 0 : -1;
 }
+
+#define LONG_NAME a_name_that_leaves_no_room_for_the_rest_of_the_message_in_a_buffer_of_256_bytes
+
+long long_named SEC(".percpu." XSTR(LONG_NAME) "_" XSTR(LONG_NAME));
+
+SEC("?raw_tp")
+int LONG_NAME(void *ctx)
+{
+	return long_named;
+}

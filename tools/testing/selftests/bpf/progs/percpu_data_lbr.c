@@ -3,6 +3,7 @@
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
+#include "../test_kmods/bpf_testmod_kfunc.h"
 
 #define MAX_LBRS	32
 
@@ -38,3 +39,11 @@ int BPF_PROG(report_lbrs, int a, __u64 b, int ret)
 }
 
 char _license[] SEC("license") = "GPL";
+
+/* Instead of take_lbrs(), where the CPU has none: bpf_testmod's */
+SEC("fexit/bpf_fentry_test1")
+int BPF_PROG(take_module_lbrs, int a, int ret)
+{
+	lbrs_size = bpf_kfunc_branch_records(lbrs, sizeof(lbrs));
+	return 0;
+}

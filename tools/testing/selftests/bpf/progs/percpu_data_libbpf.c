@@ -17,6 +17,8 @@ struct {
 
 int after_data SEC(".percpu.data") = 2;
 int plain SEC(".data.percpu") = 3;
+const volatile int rodata SEC(".rodata.data") = 4;
+int after_rodata SEC(".percpu.rodata") = 5;
 
 /* the last variable is an array, so it can grow */
 int sum SEC(".percpu.array") = -1;
@@ -25,14 +27,21 @@ int array[1] SEC(".percpu.array") = { 5 };
 /* the last variable is none */
 int no_array SEC(".percpu.no_array") = 6;
 
+/* 12 bytes, while a struct of them has 16 */
+long padded SEC(".percpu.padded") = 7;
+int last SEC(".percpu.padded") = 8;
+
 SEC("raw_tp")
 int count(void *ctx)
 {
 	counter++;
 	named.count++;
 	after_data++;
-	plain++;
+	plain += rodata;
+	after_rodata++;
 	no_array++;
+	padded++;
+	last += 2;
 	return 0;
 }
 

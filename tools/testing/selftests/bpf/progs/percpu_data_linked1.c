@@ -14,6 +14,8 @@ int data_first SEC(".data.linked") = 11;
 extern int declared SEC(".percpu");
 extern int undecided;
 extern int data_declared SEC(".data.linked");
+int named_first SEC(".percpu.linked") = 12;
+extern int named_declared SEC(".percpu.linked");
 __weak int weak SEC(".percpu") = 1000;
 
 int seen_same_name1 SEC(".percpu") = -1;
@@ -28,6 +30,8 @@ int count1(void *ctx)
 	declared++;
 	undecided++;
 	data_declared++;
+	named_first++;
+	named_declared++;
 	weak++;
 	return 0;
 }

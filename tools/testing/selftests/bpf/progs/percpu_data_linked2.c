@@ -8,6 +8,8 @@ char _license[] SEC("license") = "GPL";
 
 int data_second SEC(".data.linked") = 21;
 int data_declared SEC(".data.linked") = 22;
+int named_second SEC(".percpu.linked") = 27;
+int named_declared SEC(".percpu.linked") = 28;
 
 __u64 aligned SEC(".percpu") = 23;
 static int same_name SEC(".percpu") = 20;
@@ -27,6 +29,8 @@ int count2(void *ctx)
 	undecided++;
 	data_second++;
 	data_declared++;
+	named_second++;
+	named_declared++;
 	weak++;
 	return 0;
 }

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Memory that a map takes when it is created is charged to the cgroup of its creator */
+
+#include <test_progs.h>
+#include "bpf_util.h"
+#include "cgroup_helpers.h"
+
+#define VALUE_SIZE	4096
+#define MAX_ENTRIES	32
+
+static long percpu_charge(int cgroup_fd)
+{
+	char line[256];
+	long bytes = -1;
+	FILE *f = NULL;
+	int fd;
+
+	fd = openat(cgroup_fd, "memory.stat", O_RDONLY);
+	if (ASSERT_OK_FD(fd, "memory.stat"))
+		f = fdopen(fd, "r");
+	while (f && fgets(line, sizeof(line), f))
+		sscanf(line, "percpu %ld", &bytes);
+	if (f)
+		fclose(f);
+	ASSERT_GE(bytes, 0, "percpu");
+	return bytes;
+}
+
+static void check_map(int cgroup_fd, enum bpf_map_type type)
+{
+	long charged = percpu_charge(cgroup_fd);
+	int fd;
+
+	fd = bpf_map_create(type, "map_memcg", sizeof(int), VALUE_SIZE, MAX_ENTRIES, NULL);
+	if (!ASSERT_OK_FD(fd, "create"))
+		return;
+	ASSERT_GE(percpu_charge(cgroup_fd) - charged,
+		  (long)VALUE_SIZE * MAX_ENTRIES * bpf_num_possible_cpus(), "charged");
+	close(fd);
+}
+
+void test_map_memcg(void)
+{
+	int cgroup_fd;
+
+	cgroup_fd = cgroup_setup_and_join("/map_memcg");
+	if (!ASSERT_OK_FD(cgroup_fd, "cgroup"))
+		return;
+	if (faccessat(cgroup_fd, "memory.stat", R_OK, 0)) {
+		test__skip();
+		goto out;
+	}
+
+	if (test__start_subtest("percpu_array"))
+		check_map(cgroup_fd, BPF_MAP_TYPE_PERCPU_ARRAY);
+	if (test__start_subtest("percpu_hash"))
+		check_map(cgroup_fd, BPF_MAP_TYPE_PERCPU_HASH);
+	if (test__start_subtest("lru_percpu_hash"))
+		check_map(cgroup_fd, BPF_MAP_TYPE_LRU_PERCPU_HASH);
+out:
+	close(cgroup_fd);
+	cleanup_cgroup_environment();
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Sections that a skeleton doesn't show as they are */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+/* what is static or hidden is not in the skeleton, but in the value */
+long first SEC(".percpu") = 1;
+static volatile char inside[5] SEC(".percpu") = { 2 };
+int behind SEC(".percpu") = 3;
+__hidden char last[17] SEC(".percpu") = { 4 };
+/* a name that padding could have */
+char __pad0 SEC(".percpu") = 5;
+static volatile long end[2] SEC(".percpu") = { 6, 7 };
+
+/* 12 bytes, and a struct of 16 */
+long wide SEC(".percpu.tail") = 8;
+int narrow SEC(".percpu.tail") = 9;
+
+struct {
+	__u32 n;
+	__u32 vals[];
+} list SEC(".percpu.list") = { 3, { 10, 11, 12 } };
+
+static volatile int alone SEC(".percpu.static") = 13;
+__hidden int alone2 SEC(".percpu.static") = 14;
+
+int nothing[0] SEC(".percpu.types");
+__int128 huge SEC(".percpu.types") = 15;
+struct {
+	unsigned int a:3;
+	unsigned int b:13;
+} bits SEC(".percpu.types") = { 1, 16 };
+const volatile int fixed SEC(".percpu.const") = 17;
+
+/* prefixes of one kind of data in names of another */
+const volatile int ro SEC(".rodata.data") = 18;
+int rw SEC(".data.rodata") = 19;
+
+long sum;
+
+SEC("raw_tp/sys_enter")
+int add(void *ctx)
+{
+	sum = first + inside[0] + behind + last[0] + __pad0 + end[0] + end[1] + wide + narrow +
+	      list.n + list.vals[0] + list.vals[1] + list.vals[2] + alone + alone2 +
+	      (long)huge + bits.a + bits.b + fixed + ro + rw;
+	return 0;
+}
+
+char _license[] SEC("license") = "GPL";

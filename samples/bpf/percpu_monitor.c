@@ -18,11 +18,9 @@
 #define ARRAY_SIZE(x)	(sizeof(x) / sizeof((x)[0]))
 #define NSEC_PER_SEC	1000000000ULL
 
-/* the copies of all possible CPUs, as the kernel hands them out */
+/* what all possible CPUs have counted up to a time */
 struct copies {
-	const struct bpf_map *map;
-	size_t size;	/* of one copy, which starts at a multiple of 8 bytes */
-	void *data;
+	struct percpu_monitor__percpu *cpus;
 	__u64 time;
 };
 
@@ -62,28 +60,15 @@ static bool is_online(int cpu)
 	return online == '1';
 }
 
-static int alloc_copies(struct copies *c, const struct bpf_map *map)
+static int read_copies(const struct percpu_monitor *skel, struct copies *c)
 {
-	c->map = map;
-	c->size = (bpf_map__value_size(map) + 7) / 8 * 8;
-	c->data = calloc(nr_cpus, c->size);
-	return c->data ? 0 : -ENOMEM;
-}
-
-static int read_copies(struct copies *c)
-{
-	int err, zero = 0;
+	int err;
 
 	c->time = time_ns();
-	err = bpf_map__lookup_elem(c->map, &zero, sizeof(zero), c->data, nr_cpus * c->size, 0);
+	err = percpu_monitor__read_all_percpu(skel, c->cpus, nr_cpus);
 	if (err)
-		fprintf(stderr, "failed to read '%s': %s\n", bpf_map__name(c->map), strerror(-err));
+		fprintf(stderr, "failed to read the counters: %s\n", strerror(-err));
 	return err;
-}
-
-static void *copy_of(const struct copies *c, int cpu)
-{
-	return c->data + cpu * c->size;
 }
 
 /* The time that tasks ran on a CPU includes that of the one that still runs. */
@@ -98,7 +83,7 @@ static __u64 busy_ns(const struct percpu_monitor__percpu *p, __u64 time)
 static void get_delta(const struct copies *prev, const struct copies *cur, int cpu,
 		      struct percpu_monitor__percpu *delta, struct percpu_monitor__percpu *sum)
 {
-	const struct percpu_monitor__percpu *p = copy_of(prev, cpu), *c = copy_of(cur, cpu);
+	const struct percpu_monitor__percpu *p = &prev->cpus[cpu], *c = &cur->cpus[cpu];
 	__u64 busy = busy_ns(c, cur->time), prev_busy = busy_ns(p, prev->time);
 	int i;
 
@@ -181,19 +166,16 @@ static void print_table(const struct copies *prev, const struct copies *cur)
 	fflush(stdout);
 }
 
-static void print_hist(const struct copies *c)
+static void print_hist(const struct percpu_monitor__percpu_hist *hists)
 {
 	static const char stars[] = "********************************";
-	const struct percpu_monitor__percpu_hist *h;
-	__u64 sum[ARRAY_SIZE(h->hist)] = {}, max = 1;
+	__u64 sum[ARRAY_SIZE(hists->hist)] = {}, max = 1;
 	int i, cpu, width, first = -1, last = -1;
 	char name[16];
 
 	for (i = 0; i < ARRAY_SIZE(sum); i++) {
-		for (cpu = 0; cpu < nr_cpus; cpu++) {
-			h = copy_of(c, cpu);
-			sum[i] += h->hist[i];
-		}
+		for (cpu = 0; cpu < nr_cpus; cpu++)
+			sum[i] += hists[cpu].hist[i];
 		if (!sum[i])
 			continue;
 		if (first < 0)
@@ -217,9 +199,8 @@ static void print_hist(const struct copies *c)
 	for (i = first; i <= last; i++) {
 		printf("%8llu -> %-8llu", i ? 1ULL << i : 0, (2ULL << i) - 1);
 		for (cpu = 0; cpu < nr_cpus; cpu++) {
-			h = copy_of(c, cpu);
 			if (is_online(cpu))
-				printf(" %8llu", h->hist[i]);
+				printf(" %8llu", hists[cpu].hist[i]);
 		}
 		width = sum[i] * (sizeof(stars) - 1) / max;
 		printf(" %8llu |%-*.*s|\n", sum[i], (int)sizeof(stars) - 1, width, stars);
@@ -236,7 +217,8 @@ static void usage(FILE *f, const char *prog)
 
 int main(int argc, char **argv)
 {
-	struct copies stats[2] = {}, hist = {};
+	struct percpu_monitor__percpu_hist *hists = NULL;
+	struct copies stats[2] = {};
 	long seconds = 0, i;
 	struct percpu_monitor *skel;
 	bool stop = false;
@@ -274,17 +256,22 @@ int main(int argc, char **argv)
 		return 1;
 	}
 
+	/* so that looking on costs no system calls; where it is not possible, it does */
+	bpf_map__set_map_flags(skel->maps.percpu, BPF_F_MMAPABLE);
+	bpf_map__set_map_flags(skel->maps.percpu_hist, BPF_F_MMAPABLE);
+
 	err = percpu_monitor__load(skel);
 	if (err) {
 		fprintf(stderr, "failed to load the BPF programs: %s, see above\n", strerror(-err));
 		goto out;
 	}
 
-	err = alloc_copies(&stats[0], skel->maps.percpu) ?:
-	      alloc_copies(&stats[1], skel->maps.percpu) ?:
-	      alloc_copies(&hist, skel->maps.percpu_hist);
-	if (err) {
+	stats[0].cpus = calloc(nr_cpus, sizeof(*stats[0].cpus));
+	stats[1].cpus = calloc(nr_cpus, sizeof(*stats[1].cpus));
+	hists = calloc(nr_cpus, sizeof(*hists));
+	if (!stats[0].cpus || !stats[1].cpus || !hists) {
 		fprintf(stderr, "failed to allocate memory\n");
+		err = -ENOMEM;
 		goto out;
 	}
 
@@ -300,22 +287,22 @@ int main(int argc, char **argv)
 		goto out;
 	}
 
-	err = read_copies(&stats[0]);
+	err = read_copies(skel, &stats[0]);
 	for (i = 1; !err && !stop && (!seconds || i <= seconds); i++) {
 		stop = sigtimedwait(&signals, NULL, &(struct timespec){ .tv_sec = 1 }) > 0;
-		err = read_copies(&stats[i % 2]);
+		err = read_copies(skel, &stats[i % 2]);
 		if (!err)
 			print_table(&stats[(i + 1) % 2], &stats[i % 2]);
 	}
 	if (!err)
-		err = read_copies(&hist);
+		err = percpu_monitor__read_all_percpu_hist(skel, hists, nr_cpus);
 	if (!err)
-		print_hist(&hist);
+		print_hist(hists);
 
 out:
-	free(stats[0].data);
-	free(stats[1].data);
-	free(hist.data);
+	free(stats[0].cpus);
+	free(stats[1].cpus);
+	free(hists);
 	percpu_monitor__destroy(skel);
 	return err ? 1 : 0;
 }

@@ -205,8 +205,8 @@ static void test_lskel_kernel(void)
 /* Each struct covers its section's value, and is no larger where nothing is hidden. */
 static void test_layout(void)
 {
-	struct percpu_data_layout *skel;
 	LIBBPF_OPTS(bpf_test_run_opts, opts);
+	struct percpu_data_layout *skel;
 
 	skel = percpu_data_layout__open();
 	if (!ASSERT_OK_PTR(skel, "open"))
@@ -250,8 +250,8 @@ out:
 
 static void test_lskel_layout(void)
 {
-	struct percpu_data_layout_lskel *skel;
 	LIBBPF_OPTS(bpf_test_run_opts, opts);
+	struct percpu_data_layout_lskel *skel;
 
 	skel = percpu_data_layout_lskel__open();
 	if (!ASSERT_OK_PTR(skel, "open"))
@@ -276,7 +276,7 @@ out:
 }
 
 /* Make a skeleton of an object. */
-static char *gen(const char *what, int exp_ret)
+static char *make_skel(const char *what, int exp_ret)
 {
 	static char output[64 * 1024];
 	char cmd[MAX_BPFTOOL_CMD_LEN];
@@ -294,25 +294,25 @@ static void test_no_struct(void)
 {
 	char *output;
 
-	output = gen("skeleton percpu_data_layout.bpf.o name x", 0);
+	output = make_skel("skeleton percpu_data_layout.bpf.o name x", 0);
 	ASSERT_HAS_SUBSTR(output, "struct bpf_map *percpu_static;", "static");
 	ASSERT_NULL(strstr(output, "x__percpu_static"), "struct of static");
-	output = gen("skeleton -L percpu_data_layout.bpf.o name x", 0);
+	output = make_skel("skeleton -L percpu_data_layout.bpf.o name x", 0);
 	ASSERT_HAS_SUBSTR(output, "struct bpf_map_desc percpu_static;", "lskel static");
 	ASSERT_NULL(strstr(output, "x__percpu_static"), "lskel struct of static");
-	output = gen("subskeleton percpu_data_layout.bpf.o name x", 0);
+	output = make_skel("subskeleton percpu_data_layout.bpf.o name x", 0);
 	ASSERT_HAS_SUBSTR(output, "struct bpf_map *percpu_static;", "subskel static");
 	ASSERT_NULL(strstr(output, "x__percpu_static"), "subskel struct of static");
 
-	output = gen("skeleton percpu_data_nobtf.bpf.o name x", 0);
+	output = make_skel("skeleton percpu_data_nobtf.bpf.o name x", 0);
 	ASSERT_HAS_SUBSTR(output, "struct bpf_map *percpu;", "no BTF");
 	ASSERT_HAS_SUBSTR(output, "struct bpf_map *data;", "no BTF");
 	ASSERT_NULL(strstr(output, "x__percpu"), "struct without BTF");
 	ASSERT_NULL(strstr(output, "x__data"), "struct without BTF");
-	output = gen("skeleton -L percpu_data_nobtf.bpf.o name x", 0);
+	output = make_skel("skeleton -L percpu_data_nobtf.bpf.o name x", 0);
 	ASSERT_HAS_SUBSTR(output, "struct bpf_map_desc percpu;", "lskel no BTF");
 	ASSERT_NULL(strstr(output, "x__percpu"), "lskel struct without BTF");
-	output = gen("subskeleton percpu_data_nobtf.bpf.o name x", 1);
+	output = make_skel("subskeleton percpu_data_nobtf.bpf.o name x", 1);
 	ASSERT_HAS_SUBSTR(output, "need btf type information", "subskel no BTF");
 }
 
@@ -321,9 +321,9 @@ static void test_ident(void)
 	static const char msg[] =
 		"maps '.percpu.a.b' and '.percpu.a_b' would both be called 'percpu_a_b'";
 
-	ASSERT_HAS_SUBSTR(gen("skeleton percpu_data_ident.bpf.o", 1), msg, "skel");
-	ASSERT_HAS_SUBSTR(gen("skeleton -L percpu_data_ident.bpf.o", 1), msg, "lskel");
-	ASSERT_HAS_SUBSTR(gen("subskeleton percpu_data_ident.bpf.o", 1), msg, "subskel");
+	ASSERT_HAS_SUBSTR(make_skel("skeleton percpu_data_ident.bpf.o", 1), msg, "skel");
+	ASSERT_HAS_SUBSTR(make_skel("skeleton -L percpu_data_ident.bpf.o", 1), msg, "lskel");
+	ASSERT_HAS_SUBSTR(make_skel("subskeleton percpu_data_ident.bpf.o", 1), msg, "subskel");
 }
 
 void test_percpu_data_skel(void)

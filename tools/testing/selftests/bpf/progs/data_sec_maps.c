@@ -43,10 +43,10 @@ int use_kconfig(void *ctx)
 	return LINUX_KERNEL_VERSION != 0;
 }
 
-extern int LONG_KFUNC(void) __ksym __weak;
+extern int LONG_KFUNC(int arg) __ksym __weak;
 
 SEC("?raw_tp")
 int use_long_named_kfunc(void *ctx)
 {
-	return LONG_KFUNC();
+	return LONG_KFUNC(0);
 }

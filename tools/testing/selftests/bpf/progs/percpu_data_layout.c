@@ -7,7 +7,7 @@
 long first SEC(".percpu") = 1;
 static volatile char inside[5] SEC(".percpu") = { 2 };
 int behind SEC(".percpu") = 3;
-__hidden char last[17] SEC(".percpu") = { 4 };
+__hidden char latest[17] SEC(".percpu") = { 4 };
 /* a name that padding could have */
 char __pad0 SEC(".percpu") = 5;
 static volatile long end[2] SEC(".percpu") = { 6, 7 };
@@ -22,9 +22,8 @@ struct {
 } list SEC(".percpu.list") = { 3, { 10, 11, 12 } };
 
 static volatile int alone SEC(".percpu.static") = 13;
-__hidden int alone2 SEC(".percpu.static") = 14;
+__hidden int unseen SEC(".percpu.static") = 14;
 
-int nothing[0] SEC(".percpu.types");
 __int128 huge SEC(".percpu.types") = 15;
 struct {
 	unsigned int a:3;
@@ -41,8 +40,8 @@ long sum;
 SEC("raw_tp/sys_enter")
 int add(void *ctx)
 {
-	sum = first + inside[0] + behind + last[0] + __pad0 + end[0] + end[1] + wide + narrow +
-	      list.n + list.vals[0] + list.vals[1] + list.vals[2] + alone + alone2 +
+	sum = first + inside[0] + behind + latest[0] + __pad0 + end[0] + end[1] + wide + narrow +
+	      list.n + list.vals[0] + list.vals[1] + list.vals[2] + alone + unseen +
 	      (long)huge + bits.a + bits.b + fixed + ro + rw;
 	return 0;
 }

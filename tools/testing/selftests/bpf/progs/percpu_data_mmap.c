@@ -52,7 +52,7 @@ struct {
 };
 
 struct special {
-	struct task_struct __kptr *task;
+	__kptr struct task_struct *task;
 };
 
 struct {

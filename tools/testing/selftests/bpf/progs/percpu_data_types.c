@@ -43,7 +43,9 @@ int count(void *ctx)
 	bits.b++;
 	hidden++;
 	something++;
-	sum = readonly + hidden + something - 1;
+	sum = readonly + hidden;
+	sum += something;
+	sum--;
 	/* an address without anything there */
 	barrier_var(none);
 	return !none;

@@ -2,12 +2,12 @@
 # shellcheck shell=bash
 # make test: on each architecture boot, run the tests and count.
 
-# run_tests WHAT COMMAND: in a guest; adds what test_progs counted, or one failure when it did not get that far or ran no test
+# run_tests WHAT COMMAND [APPEND]: in a guest, with this on the kernel's command line; adds what test_progs counted, or one failure when it did not get that far or ran no test
 run_tests()
 {
 	local status=0 first summary
 	first=$(wc -l <"$log")
-	progress "[$arch] $1" '^#[0-9]+ ' 40 guest "cd /tests && $2" tests || status=$?
+	progress "[$arch] $1" '^#[0-9]+ ' 40 guest "cd /tests && $2" tests 0 "${3:-}" || status=$?
 	tail -n "+$first" "$log" | grep -aE '^#[0-9]+(/[0-9]+)? .*:FAIL|^the (guest|kernel|library) ' | sort -u | sed "s/^/[$arch] /" || true
 	summary=$(tail -n "+$first" "$log" | sed -nE 's/^Summary: ([0-9]+)\/([0-9]+) PASSED, ([0-9]+) SKIPPED, ([0-9]+) FAILED.*/\1 \2 \3 \4/p' | tail -n 1)
 	# shellcheck disable=SC2086
@@ -35,8 +35,9 @@ test_one()
 		machine=$machine2 run_tests "running those of per-CPU data on ${machine2%% -cpu*}" "exec test_progs -a '*percpu_data*'"
 	fi
 	SHARE=$out/example run_tests "running the example" "/share/hits && echo 'Summary: 1/0 PASSED, 0 SKIPPED, 0 FAILED'"
-	# what our user space says on a kernel without the series
 	if [ "$arch" = "$host" ]; then
+		run_tests "running those of mapped copies with a paged first chunk" "exec test_progs -a 'percpu_data_mmap*'" percpu_alloc=page
+		# what our user space says on a kernel without the series
 		(lock; KERNEL=base; arch "$1"; kernel)
 		obj=$build/base/linux/out-$arch run_tests "running one on the base kernel" \
 			"exec test_progs -a 'percpu_data_feature'"

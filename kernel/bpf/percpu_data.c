@@ -22,7 +22,8 @@
 
 #define verbose(env, fmt, args...) bpf_verifier_log_write(env, fmt, ##args)
 
-static bool is_percpu_data_ld(const struct bpf_verifier_env *env, int idx)
+/* Is this a ld_imm64 of a per-CPU offset? */
+bool bpf_is_percpu_data_ld(const struct bpf_verifier_env *env, int idx)
 {
 	const struct bpf_insn *insn = &env->prog->insnsi[idx];
 
@@ -91,7 +92,7 @@ int bpf_resolve_percpu_data(struct bpf_verifier_env *env)
 		return 0;
 
 	for (i = 0; i < env->prog->len; i++) {
-		if (!is_percpu_data_ld(env, i))
+		if (!bpf_is_percpu_data_ld(env, i))
 			continue;
 
 		/*

@@ -8,6 +8,13 @@
 #include "bpf_misc.h"
 
 long val SEC(".percpu") = 7;
+/*
+ * The address of a variable may be computed from that of another one in its
+ * section, so these are in sections of their own.
+ */
+#define ALONE(n) long val##n SEC(".percpu.val" #n) = 7
+ALONE(0); ALONE(1); ALONE(2); ALONE(3); ALONE(4);
+ALONE(5); ALONE(6); ALONE(7); ALONE(8); ALONE(9);
 /* Alone in its map, so that the map's value ends where the variable ends. */
 char buf[16] SEC(".percpu.buf");
 char fmt[8] SEC(".percpu.fmt") = "hello";
@@ -43,7 +50,8 @@ __xlated("24: r8 = 0x{{[0-9a-f]+}}")
 __xlated("26: r8 = &(void __percpu *)(r8)")
 __xlated("27: r9 = 0x{{[0-9a-f]+}}")
 __xlated("29: r9 = &(void __percpu *)(r9)")
-__xlated("30: r0 = *(u64 *)(r0 +0)")
+__xlated("30: if r0 == r9 goto pc+0")
+__xlated("31: r0 = *(u64 *)(r0 +0)")
 /* x86-64 adds this CPU's offset to each register */
 __arch_x86_64
 __jited("...")
@@ -67,6 +75,8 @@ __jited("	mov{{.*}}, %r14")
 __jited("	addq	%gs:{{.*}}, %r14")
 __jited("	mov{{.*}}, %r15")
 __jited("	addq	%gs:{{.*}}, %r15")
+__jited("	cmpq	%r15, %rax")
+__jited("...")
 __jited("	movq	(%rax), %rax")
 /* arm64 keeps this CPU's offset in TPIDR_EL1, or in TPIDR_EL2 with VHE */
 __arch_arm64
@@ -100,6 +110,7 @@ __jited("	add	x21, x21, x10")
 __jited("...")
 __jited("	mrs	x10, TPIDR_EL{{[12]}}")
 __jited("	add	x22, x22, x10")
+__jited("...")
 __jited("	ldr	x8, [x8]")
 /* riscv64 looks it up in __per_cpu_offset[] */
 __arch_riscv64
@@ -115,17 +126,19 @@ __jited("	ld	t1, {{.*}}(t1)")
 __jited("	add	a0, a0, t1")
 __naked void every_register(void)
 {
-	asm volatile ("r0 = %[val] ll;"
-		      "r1 = %[val] ll;"
-		      "r2 = %[val] ll;"
-		      "r3 = %[val] ll;"
-		      "r4 = %[val] ll;"
-		      "r5 = %[val] ll;"
-		      "r6 = %[val] ll;"
-		      "r7 = %[val] ll;"
-		      "r8 = %[val] ll;"
-		      "r9 = %[val] ll;"
-		      "r0 = *(u64 *)(r0 + 0);"
+	asm volatile ("r0 = %[val0] ll;"
+		      "r1 = %[val1] ll;"
+		      "r2 = %[val2] ll;"
+		      "r3 = %[val3] ll;"
+		      "r4 = %[val4] ll;"
+		      "r5 = %[val5] ll;"
+		      "r6 = %[val6] ll;"
+		      "r7 = %[val7] ll;"
+		      "r8 = %[val8] ll;"
+		      "r9 = %[val9] ll;"
+		      /* no address can be left out with a jump before it is used */
+		      "if r0 == r9 goto 1f;"
+		      "1: r0 = *(u64 *)(r0 + 0);"
 		      "r1 = *(u64 *)(r1 + 0);"
 		      "r2 = *(u64 *)(r2 + 0);"
 		      "r3 = *(u64 *)(r3 + 0);"
@@ -146,7 +159,9 @@ __naked void every_register(void)
 		      "r0 += r9;"
 		      "exit;"
 		      :
-		      : __imm_addr(val)
+		      : __imm_addr(val0), __imm_addr(val1), __imm_addr(val2), __imm_addr(val3),
+			__imm_addr(val4), __imm_addr(val5), __imm_addr(val6), __imm_addr(val7),
+			__imm_addr(val8), __imm_addr(val9)
 		      : __clobber_all);
 }
 

@@ -2,7 +2,8 @@
 # shellcheck shell=bash
 # make test: on each architecture boot, run the tests and count.
 
-# run_tests WHAT COMMAND [APPEND]: in a guest, with this on the kernel's command line; adds what test_progs counted, or one failure when it did not get that far or ran no test
+# run_tests WHAT COMMAND [APPEND]: in a guest, with this on the kernel's command line; adds what test_progs counted, or one failure
+# when it did not get that far or ran no test
 run_tests()
 {
 	local status=0 first summary

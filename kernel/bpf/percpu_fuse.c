@@ -281,7 +281,7 @@ static int share_addrs(struct bpf_verifier_env *env)
 {
 	struct { u32 map_index; u64 off; } addrs[MAX_BPF_EXT_REG];
 	u16 use, def, known = 0;
-	int i, reg, cnt;
+	int i, reg, cnt, cost;
 
 	for (i = 0; i < env->prog->len; i += cnt) {
 		struct bpf_insn *insn = &env->prog->insnsi[i];
@@ -296,11 +296,17 @@ static int share_addrs(struct bpf_verifier_env *env)
 		if (is_addr(env, i) && !env->insn_aux_data[i + 2].percpu_access) {
 			map_index = env->insn_aux_data[i].map_index;
 			off = addr_off(insn);
-			for (reg = BPF_REG_0; reg < MAX_BPF_REG; reg++)
-				if (known & BIT(reg) && addrs[reg].map_index == map_index &&
-				    src != dst)
-					src = reg;
 			cnt = ADDR_LEN;
+			for (reg = BPF_REG_0; reg < MAX_BPF_REG; reg++) {
+				if (!(known & BIT(reg)) || addrs[reg].map_index != map_index)
+					continue;
+				/* what it takes from there: a copy, an addition */
+				cost = (reg != dst) + (addrs[reg].off != off);
+				if (cost < cnt) {
+					src = reg;
+					cnt = cost;
+				}
+			}
 			if (src >= 0)
 				/* sections are small, so the distance fits */
 				cnt = replace_addr(env, i, src, off - addrs[src].off);

@@ -8,7 +8,7 @@
 char _license[] SEC("license") = "GPL";
 
 long counter SEC(".percpu") = 10;
-long named SEC(".percpu.named") = 20;
+long titled SEC(".percpu.named") = 20;
 
 extern int LINUX_KERNEL_VERSION __kconfig;
 long plain_counter;
@@ -38,7 +38,7 @@ int uses(void *ctx)
 
 static __noinline long subprog(void)
 {
-	return ++named;
+	return ++titled;
 }
 
 SEC("raw_tp")

@@ -17,7 +17,7 @@ struct {
 
 int after_data SEC(".percpu.data") = 2;
 int plain SEC(".data.percpu") = 3;
-const volatile int constant SEC(".rodata.data") = 4;
+const volatile int frozen SEC(".rodata.data") = 4;
 int after_rodata SEC(".percpu.rodata") = 5;
 
 /* the last variable is an array, so it can grow */
@@ -37,7 +37,7 @@ int count(void *ctx)
 	counter++;
 	named.count++;
 	after_data++;
-	plain += constant;
+	plain += frozen;
 	after_rodata++;
 	no_array++;
 	padded++;

@@ -276,7 +276,8 @@ __arch_x86_64
 __jited("	movabsq	${{.*}}, %rdi")
 __jited("	addq	%gs:{{.*}}, %rdi")
 __jited("	movq	%rdi, -{{.*}}(%rbp)")
-__jited("	movq	${{.*}}, (%rdi)")
+__jited("	movq	${{.*}}, 0x8(%rdi)")
+__jited("	movl	$0x5, %esi")
 /* a fetching AND is a loop */
 __jited("	mov{{.*}}, %rdx")
 __jited("	addq	%gs:{{.*}}, %rdx")

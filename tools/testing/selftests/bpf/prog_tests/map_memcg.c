@@ -6,7 +6,7 @@
 #include "cgroup_helpers.h"
 
 #define VALUE_SIZE	4096
-#define MAX_ENTRIES	32
+#define MAX_ENTRIES	256
 
 static long percpu_charge(int cgroup_fd)
 {
@@ -28,7 +28,7 @@ static long percpu_charge(int cgroup_fd)
 static void check_map(enum bpf_map_type type)
 {
 	const long size = (long)VALUE_SIZE * MAX_ENTRIES * bpf_num_possible_cpus();
-	int cgroup_fd, fd, i;
+	int cgroup_fd, fd;
 
 	/* one of its own, in which nothing was charged before */
 	cgroup_fd = cgroup_setup_and_join("/map_memcg");
@@ -42,10 +42,8 @@ static void check_map(enum bpf_map_type type)
 	fd = bpf_map_create(type, "map_memcg", sizeof(int), VALUE_SIZE, MAX_ENTRIES, NULL);
 	if (!ASSERT_OK_FD(fd, "create"))
 		goto out;
-	/* the file shows small changes some seconds later */
-	for (i = 0; i < 300 && percpu_charge(cgroup_fd) < size; i++)
-		usleep(100 * 1000);
-	ASSERT_GE(percpu_charge(cgroup_fd), size, "charged");
+	/* the file may lack the last changes, up to 64 pages per CPU */
+	ASSERT_GE(percpu_charge(cgroup_fd), size / 2, "charged");
 	close(fd);
 out:
 	close(cgroup_fd);

@@ -856,8 +856,8 @@ static void test_usage(void)
 /* The pages belong to the cgroup of who created the map. */
 static void test_memcg(void)
 {
-	int cgroup_fd, fds[64], n, i;
-	long charged = 0;
+	int cgroup_fd, fds[256], n;
+	long charged;
 
 	cgroup_fd = cgroup_setup_and_join("/percpu_data_mmap");
 	if (!ASSERT_OK_FD(cgroup_fd, "cgroup"))
@@ -871,14 +871,9 @@ static void test_memcg(void)
 		if (!ASSERT_GE(fds[n], 0, "create"))
 			break;
 	}
-	/* the file shows small changes some seconds later */
-	for (i = 0; i < 300; i++) {
-		charged = number_in(cgroup_fd, "memory.stat", "percpu ");
-		if (charged >= n * nr_cpus * page)
-			break;
-		usleep(100 * 1000);
-	}
-	ASSERT_GE(charged, n * nr_cpus * page, "charged");
+	/* the file may lack the last changes, up to 64 pages per CPU */
+	charged = number_in(cgroup_fd, "memory.stat", "percpu ");
+	ASSERT_GE(charged, n * nr_cpus * page / 2, "charged");
 	while (n)
 		close(fds[--n]);
 out:

@@ -4,7 +4,8 @@
 ##  run       boot the patched kernel in QEMU, run the per-CPU monitor on it and show what it saw
 ##  test      run the tests on x86_64 and arm64; ends in "N passed, N failed"
 ##  test-all  the same on every architecture
-##  regress   the kernel tree's own BPF tests, base against ours, for MINUTES=60; again goes on where it stopped
+##  regress   the kernel tree's own BPF tests near the change, with ALL=1 all of them, base against ours, for MINUTES=60;
+##            again goes on where it stopped
 ##  tree      the patched kernel as a git tree, one commit per patch, a branch per topic: build/linux
 ##  series    the patches, a series with a cover letter per topic, for git am or mail: build/series
 ##  refresh   write the commits of build/linux back to patches/ and the new files
@@ -18,7 +19,7 @@
 ## QEMU's arguments: with '-icount shift=0,sleep=off', guest time counts instructions. Logs are in build/log.
 
 override export CMD := $(value CMD)
-export ARCH SHARE LINUX KERNEL MINUTES QEMU_ARGS
+export ARCH SHARE LINUX KERNEL MINUTES ALL QEMU_ARGS
 
 help:
 	@sed -n 's/^## \{0,1\}//p' Makefile

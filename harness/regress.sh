@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 # make regress: the kernel tree's own BPF tests on the base kernel with base tools, and on ours with ours.
-# build/regress/ARCH/SIDE/TRY/TEST holds what each test printed; what is there is not run again.
+# build/regress/ARCH/SIDE/TRY/TEST holds what each test printed, that of ALL=1 is in build/regress-full; what is there is not run
+# again.
 
-# What touches the series goes first; but for the host's architecture, it is all that is run. test_maps goes last, as it takes
-# longest.
+# What touches the series; with ALL=1, all others follow on the host's architecture, which then has the selftests' own kernel
+# config. test_maps goes last, as it takes longest.
 near='^test_verifier|array|btf|core_|data|global|iter|ksym|libbpf|link|lskel|map|skel|tailcall|token|verif|percpu'
-results=$build/regress
 
 # In the guest, with $left seconds: the tests of /share/.list that have no result yet
 # shellcheck disable=SC2016
@@ -149,9 +149,9 @@ table()
 
 regress_one()
 {
-	local full= end try s tests
-	[ "$1" != "$host" ] || full=-full
-	arch=$1
+	local full= end try s tests results
+	[ ! "${ALL:-}" ] || [ "$1" != "$host" ] || full=-full
+	arch=$1 results=$build/regress$full
 	lock
 	for s in base ours; do
 		side "$s" kernel

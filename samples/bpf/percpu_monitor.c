@@ -18,7 +18,7 @@
 #define ARRAY_SIZE(x)	(sizeof(x) / sizeof((x)[0]))
 #define NSEC_PER_SEC	1000000000ULL
 
-/* what all possible CPUs have counted up to a time */
+/* what all possible CPUs have counted up to a time, in the order of cpu_ids */
 struct copies {
 	struct percpu_monitor__percpu *cpus;
 	__u64 time;
@@ -32,7 +32,8 @@ static const struct {
 	{ "timer", 1 }, { "net_rx", 3 }, { "block", 4 }, { "sched", 7 }, { "rcu", 9 },
 };
 
-static int nr_cpus;
+/* the numbers of the possible CPUs, which can have holes */
+static int *cpu_ids, nr_cpus;
 
 /* the clock of bpf_ktime_get_ns() */
 static __u64 time_ns(void)
@@ -43,6 +44,33 @@ static __u64 time_ns(void)
 	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
 }
 
+static int get_cpu_ids(void)
+{
+	int n, id, last, cpu = 0;
+	FILE *f;
+
+	nr_cpus = libbpf_num_possible_cpus();
+	if (nr_cpus < 0)
+		return nr_cpus;
+	cpu_ids = calloc(nr_cpus, sizeof(*cpu_ids));
+	if (!cpu_ids)
+		return -ENOMEM;
+
+	f = fopen("/sys/devices/system/cpu/possible", "r");
+	if (!f)
+		return -errno;
+	/* such as 0-3,6 */
+	while ((n = fscanf(f, "%d-%d", &id, &last)) > 0) {
+		if (n == 1)
+			last = id;
+		while (cpu < nr_cpus && id <= last)
+			cpu_ids[cpu++] = id++;
+		fgetc(f);
+	}
+	fclose(f);
+	return 0;
+}
+
 /* All possible CPUs have a copy, but only those that are online do something. */
 static bool is_online(int cpu)
 {
@@ -50,7 +78,8 @@ static bool is_online(int cpu)
 	int online;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/online", cpu);
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/online",
+		 cpu_ids[cpu]);
 	/* a CPU that can't go offline has no such file */
 	f = fopen(path, "r");
 	if (!f)
@@ -159,7 +188,7 @@ static void print_table(const struct copies *prev, const struct copies *cur)
 			continue;
 		nr_online++;
 		get_delta(prev, cur, cpu, &delta, &sum);
-		snprintf(name, sizeof(name), "%d", cpu);
+		snprintf(name, sizeof(name), "%d", cpu_ids[cpu]);
 		print_row(name, &delta, period);
 	}
 	print_row("total", &sum, period * nr_online);
@@ -190,7 +219,7 @@ static void print_hist(const struct percpu_monitor__percpu_hist *hists)
 
 	printf("\n%20s", "runs of so many us");
 	for (cpu = 0; cpu < nr_cpus; cpu++) {
-		snprintf(name, sizeof(name), "CPU %d", cpu);
+		snprintf(name, sizeof(name), "CPU %d", cpu_ids[cpu]);
 		if (is_online(cpu))
 			printf(" %8s", name);
 	}
@@ -244,9 +273,9 @@ int main(int argc, char **argv)
 		}
 	}
 
-	nr_cpus = libbpf_num_possible_cpus();
-	if (nr_cpus < 0) {
-		fprintf(stderr, "failed to count CPUs: %s\n", strerror(-nr_cpus));
+	err = get_cpu_ids();
+	if (err) {
+		fprintf(stderr, "failed to get the CPUs' numbers: %s\n", strerror(-err));
 		return 1;
 	}
 
@@ -303,6 +332,7 @@ out:
 	free(stats[0].cpus);
 	free(stats[1].cpus);
 	free(hists);
+	free(cpu_ids);
 	percpu_monitor__destroy(skel);
 	return err ? 1 : 0;
 }

@@ -9,6 +9,9 @@
 /* The largest value of a percpu map: PCPU_MIN_UNIT_SIZE of the kernel */
 #define MAX_VALUE_SIZE roundup(32 * 1024, getpagesize())
 
+/* A unit of the first per-CPU chunk is not larger than this */
+#define MAX_UNIT_SIZE (2 * 1024 * 1024)
+
 /* Run a raw tracepoint program on one CPU. */
 static inline int run_on_cpu(int prog_fd, int cpu)
 {
@@ -90,6 +93,39 @@ static inline bool read_cpu(const struct bpf_map *map, int cpu, void *copy)
 
 	return ASSERT_OK(bpf_map__lookup_elem(map, &zero, sizeof(zero), copy,
 					      bpf_map__value_size(map), flags), "lookup");
+}
+
+/*
+ * Create maps until the copies of one are in the first chunk of per-CPU memory,
+ * or in another: distance() says how far they are from a per-CPU variable of the
+ * kernel, which are all in the first one.
+ */
+static inline void check_chunk(bool first, __u32 value_size, __u32 map_flags,
+			       __s64 (*distance)(int map_fd, void *ctx), void *ctx)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = map_flags);
+	int map_fds[256], n = 0;
+	bool found = false;
+	__s64 dist;
+
+	while (!found && n < ARRAY_SIZE(map_fds)) {
+		map_fds[n] = bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, "percpu_chunk", sizeof(int),
+					    value_size, 1, &opts);
+		if (!ASSERT_OK_FD(map_fds[n], "create"))
+			break;
+		dist = distance(map_fds[n++], ctx);
+		if (!ASSERT_NEQ(dist, 0, "distance"))
+			break;
+		found = (llabs(dist) < MAX_UNIT_SIZE) == first;
+	}
+
+	/* what else runs here may have filled the first chunk */
+	if (first && !found && n == ARRAY_SIZE(map_fds))
+		test__skip();
+	else
+		ASSERT_TRUE(found, "found");
+	while (n)
+		close(map_fds[--n]);
 }
 
 /* Load an object that is expected to fail, and return what libbpf says about it. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What user space can change about the maps of data sections, and how it is told what it can't */
 
+#include <sys/mman.h>
 #include <test_progs.h>
 #include <bpf/btf.h>
 #include "data_sec_maps.skel.h"
@@ -57,15 +58,50 @@ static void test_setters(void)
 	if (!ASSERT_OK(start_libbpf_log_capture(), "log_capture"))
 		goto out;
 	bpf_map__set_max_entries(skel->maps.data_two, 1024);
+	bpf_map__set_type(skel->maps.data_two, BPF_MAP_TYPE_HASH);
 	log = stop_libbpf_log_capture();
 	ASSERT_HAS_SUBSTR(log, "map '.data.two': max_entries of a data section", "log");
 	ASSERT_HAS_SUBSTR(log, "can't be changed from 1 to 1024", "log_values");
+	ASSERT_HAS_SUBSTR(log, "can't be changed from array to hash", "log_types");
 	free(log);
 
 	check_count(skel);
 	ASSERT_EQ(bpf_map__set_max_entries(skel->maps.data, 1), -EBUSY, "loaded");
 out:
 	data_sec_maps__destroy(skel);
+}
+
+/* Closing an object gives back the memory of its sections, and none of what lies behind. */
+static void test_behind(void)
+{
+	void *image, *behind, *last_image = NULL;
+	struct bpf_map *map, *last = NULL;
+	struct data_sec_maps *skel;
+	size_t page = getpagesize(), size;
+
+	skel = data_sec_maps__open();
+	if (!ASSERT_OK_PTR(skel, "open"))
+		return;
+
+	/* each has a page, one of which may lie behind another */
+	bpf_object__for_each_map(map, skel->obj) {
+		image = bpf_map__initial_value(map, &size);
+		if (image > last_image) {
+			last_image = image;
+			last = map;
+		}
+	}
+	behind = mmap(last_image + page, page, PROT_READ,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	if (behind == MAP_FAILED)
+		ASSERT_EQ(errno, EEXIST, "mmap");
+
+	bpf_map__set_max_entries(last, page / 8 + 1);
+	data_sec_maps__destroy(skel);
+
+	ASSERT_OK(msync(last_image + page, page, MS_ASYNC), "behind");
+	if (behind != MAP_FAILED)
+		munmap(behind, page);
 }
 
 static void test_cut_off(void)
@@ -252,6 +288,8 @@ void test_data_sec_maps(void)
 {
 	if (test__start_subtest("setters"))
 		test_setters();
+	if (test__start_subtest("behind"))
+		test_behind();
 	if (test__start_subtest("cut_off"))
 		test_cut_off();
 	if (test__start_subtest("reuse_other_type")) {

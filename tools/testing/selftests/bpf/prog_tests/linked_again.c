@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What objects are linked to does not depend on their order, nor on having been linked before */
 
-#include <bpf/btf.h>
 #include "linker_helpers.h"
 
 enum { DECL, NOSEC, DEF, WEAK, NR_OBJS };
@@ -16,30 +15,16 @@ static const char * const names[] = {
 /* A variable's value, where BTF says that it is. */
 static long read_var(const struct bpf_object *obj, const struct bpf_map *map, const char *name)
 {
-	const struct btf *btf = bpf_object__btf(obj);
-	int i, zero = 0, nr_found = 0;
-	const struct btf_var_secinfo *vsi;
-	const struct btf_type *t;
-	long val = -1, vals[8];
+	int off, zero = 0;
+	long vals[8];
 
 	if (!ASSERT_LE(bpf_map__value_size(map), sizeof(vals), "value_size") ||
 	    !ASSERT_OK(bpf_map__lookup_elem(map, &zero, sizeof(zero), vals,
 					    bpf_map__value_size(map), 0), "lookup"))
 		return -1;
 
-	t = btf__type_by_id(btf, bpf_map__btf_value_type_id(map));
-	if (!ASSERT_TRUE(t && btf_is_datasec(t), "datasec"))
-		return -1;
-	for (i = 0, vsi = btf_var_secinfos(t); i < btf_vlen(t); i++, vsi++) {
-		const struct btf_type *var = btf__type_by_id(btf, vsi->type);
-
-		if (strcmp(btf__name_by_offset(btf, var->name_off), name))
-			continue;
-		nr_found++;
-		val = vals[vsi->offset / sizeof(long)];
-	}
-	ASSERT_EQ(nr_found, 1, name);
-	return val;
+	off = var_offset(obj, map, name);
+	return off < 0 ? -1 : vals[off / sizeof(long)];
 }
 
 /* Run each program once, then each variable tells who has counted it. */

@@ -4,26 +4,10 @@
 #include <test_progs.h>
 #include "bpf_util.h"
 #include "cgroup_helpers.h"
+#include "testing_helpers.h"
 
 #define VALUE_SIZE	4096
 #define MAX_ENTRIES	256
-
-static long percpu_charge(int cgroup_fd)
-{
-	char line[256];
-	long bytes = -1;
-	FILE *f = NULL;
-	int fd;
-
-	fd = openat(cgroup_fd, "memory.stat", O_RDONLY);
-	if (fd >= 0)
-		f = fdopen(fd, "r");
-	while (f && fgets(line, sizeof(line), f))
-		sscanf(line, "percpu %ld", &bytes);
-	if (f)
-		fclose(f);
-	return bytes;
-}
 
 static void check_map(enum bpf_map_type type)
 {
@@ -34,7 +18,7 @@ static void check_map(enum bpf_map_type type)
 	cgroup_fd = cgroup_setup_and_join("/map_memcg");
 	if (!ASSERT_OK_FD(cgroup_fd, "cgroup"))
 		return;
-	if (percpu_charge(cgroup_fd) < 0) {
+	if (number_in(cgroup_fd, "memory.stat", "percpu ") < 0) {
 		test__skip();	/* no memory controller */
 		goto out;
 	}
@@ -43,7 +27,7 @@ static void check_map(enum bpf_map_type type)
 	if (!ASSERT_OK_FD(fd, "create"))
 		goto out;
 	/* the file may lack the last changes, up to 64 pages per CPU */
-	ASSERT_GE(percpu_charge(cgroup_fd), size / 2, "charged");
+	ASSERT_GE(number_in(cgroup_fd, "memory.stat", "percpu "), size / 2, "charged");
 	close(fd);
 out:
 	close(cgroup_fd);

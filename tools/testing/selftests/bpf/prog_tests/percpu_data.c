@@ -5,9 +5,6 @@
 #include "percpu_data_helpers.h"
 #include "percpu_data.skel.h"
 
-/* A unit of the first per-CPU chunk is not larger than this */
-#define MAX_UNIT_SIZE		(2 * 1024 * 1024)
-
 #define BPF_ADDR_PERCPU		(-1)
 
 #define TWO_ELEMENTS	"direct value access to percpu_array map needs 1 element, not 2"
@@ -424,13 +421,13 @@ static int load_where(int map_fd, int var_id)
 }
 
 /* How far a map's value lies from that variable, which is the same on each CPU. */
-static __s64 distance(int map_fd, int var_id)
+static __s64 distance(int map_fd, void *var_id)
 {
 	int prog_fd, cpu;
 	__u64 *copies;
 	__s64 dist = 0;
 
-	prog_fd = load_where(map_fd, var_id);
+	prog_fd = load_where(map_fd, *(int *)var_id);
 	if (!ASSERT_GE(prog_fd, 0, "load"))
 		return 0;
 	if (check_dump(prog_fd, 3, map_fd, BPF_REG_1, 8))
@@ -456,47 +453,22 @@ static __s64 distance(int map_fd, int var_id)
 /*
  * The first chunk of per-CPU memory lies beside the kernel's own per-CPU
  * variables, so that the offsets in it look like the kernel's addresses. The
- * offsets in others do not. Take values until one is where it is wanted.
+ * offsets in others do not.
  */
-static void check_chunk(bool first)
-{
-	__u32 size = first ? 16 : MAX_VALUE_SIZE;
-	int map_fds[64], var_id, tries = 0;
-	bool found = false;
-	__s64 dist;
-
-	var_id = runqueues_id();
-	if (var_id <= 0)
-		return;
-
-	while (!found && tries < ARRAY_SIZE(map_fds)) {
-		map_fds[tries] = create_map(size, 1, 0);
-		if (!ASSERT_GE(map_fds[tries], 0, "map"))
-			break;
-		dist = distance(map_fds[tries++], var_id);
-		if (!ASSERT_NEQ(dist, 0, "distance"))
-			break;
-		found = (llabs(dist) < MAX_UNIT_SIZE) == first;
-	}
-
-	/* what else runs here may have filled the first chunk */
-	if (first && !found && tries == ARRAY_SIZE(map_fds))
-		test__skip();
-	else
-		ASSERT_TRUE(found, "found");
-
-	while (tries)
-		close(map_fds[--tries]);
-}
-
 static void test_first_chunk(void)
 {
-	check_chunk(true);
+	int var_id = runqueues_id();
+
+	if (var_id > 0)
+		check_chunk(true, 16, 0, distance, &var_id);
 }
 
 static void test_other_chunk(void)
 {
-	check_chunk(false);
+	int var_id = runqueues_id();
+
+	if (var_id > 0)
+		check_chunk(false, MAX_VALUE_SIZE, 0, distance, &var_id);
 }
 
 static __u64 imm64(const struct bpf_insn *insn)
@@ -516,7 +488,7 @@ static __u64 percpu_offset(int map_fd, int var_id)
 		return 0;
 	if (ASSERT_OK(get_xlated_program(prog_fd, &insns, &cnt), "xlated")) {
 		/* distance() is that of the second word */
-		offset = imm64(insns) + distance(map_fd, var_id) - 8;
+		offset = imm64(insns) + distance(map_fd, &var_id) - 8;
 		free(insns);
 	}
 	close(prog_fd);

@@ -172,7 +172,10 @@ static void copy_all_ways(int fd, int cpu, int round, struct result *res)
 	res->failed += !!bpf_map_update_elem(fd, &zero, buf, BPF_F_ALL_CPUS);
 }
 
-/* No copy has part of a variable, whenever a program interrupts the copying. */
+/*
+ * No copy has part of a variable, whenever a program interrupts the copying. Where memcpy() copies
+ * words, it does not tear them either: it is seen to where it copies bytes, as x86's "rep movsb".
+ */
 static void test_copies(void)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts);

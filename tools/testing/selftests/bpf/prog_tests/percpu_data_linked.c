@@ -90,11 +90,7 @@ out:
 static int read_var(struct bpf_object *obj, const char *sec, const char *name)
 {
 	struct bpf_map *map = bpf_object__find_map_by_name(obj, sec);
-	const struct btf *btf = bpf_object__btf(obj);
-	const struct btf_var_secinfo *vsi;
-	const struct btf_type *t;
-	int i, zero = 0, nr_found = 0;
-	int val = -1;
+	int off, val = -1, zero = 0;
 	char copy[64];
 
 	if (!ASSERT_OK_PTR(map, sec) ||
@@ -105,18 +101,9 @@ static int read_var(struct bpf_object *obj, const char *sec, const char *name)
 	else
 		bpf_map__lookup_elem(map, &zero, sizeof(zero), copy, bpf_map__value_size(map), 0);
 
-	t = btf__type_by_id(btf, bpf_map__btf_value_type_id(map));
-	if (!ASSERT_TRUE(t && btf_is_datasec(t), "datasec"))
-		return -1;
-	for (i = 0, vsi = btf_var_secinfos(t); i < btf_vlen(t); i++, vsi++) {
-		const struct btf_type *var = btf__type_by_id(btf, vsi->type);
-
-		if (strcmp(btf__name_by_offset(btf, var->name_off), name))
-			continue;
-		nr_found++;
-		memcpy(&val, copy + vsi->offset, sizeof(val));
-	}
-	ASSERT_EQ(nr_found, 1, name);
+	off = var_offset(obj, map, name);
+	if (off >= 0)
+		memcpy(&val, copy + off, sizeof(val));
 	return val;
 }
 

@@ -6,12 +6,10 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include "percpu_data_helpers.h"
+#include "testing_helpers.h"
 #include "cgroup_helpers.h"
 #include "percpu_data_iter.skel.h"
 #include "percpu_data_mmap.skel.h"
-
-/* A unit of the first per-CPU chunk is not larger than this */
-#define MAX_UNIT_SIZE	(2 * 1024 * 1024)
 
 /* The kernel's ENOTSUPP */
 #define KERN_ENOTSUPP	524
@@ -706,8 +704,9 @@ static void test_lifetime(void)
 }
 
 /* Count in a map on all CPUs, and compare with what is mapped. */
-static __s64 check_where(struct percpu_data_mmap *skel, int map_fd)
+static __s64 check_where(int map_fd, void *ctx)
 {
+	struct percpu_data_mmap *skel = ctx;
 	int cpu, prog_fd = bpf_program__fd(skel->progs.where);
 	struct copies c;
 	__s64 dist = 0;
@@ -728,41 +727,16 @@ static __s64 check_where(struct percpu_data_mmap *skel, int map_fd)
 	return dist;
 }
 
-/* Take maps until the copies of one are in the first chunk of per-CPU memory, or in another. */
-static void check_chunk(struct percpu_data_mmap *skel, bool first)
-{
-	__u32 size = bpf_map__value_size(skel->maps.inner);
-	int map_fds[256], n = 0;
-	bool found = false;
-	__s64 dist;
-
-	while (!found && n < ARRAY_SIZE(map_fds)) {
-		map_fds[n] = create_percpu(size, 0);
-		if (!ASSERT_GE(map_fds[n], 0, "create"))
-			break;
-		dist = check_where(skel, map_fds[n++]);
-		if (!ASSERT_NEQ(dist, 0, "distance"))
-			break;
-		found = (llabs(dist) < MAX_UNIT_SIZE) == first;
-	}
-
-	/* what else runs here may have filled the first chunk */
-	if (first && !found && n == ARRAY_SIZE(map_fds))
-		test__skip();
-	else
-		ASSERT_TRUE(found, "found");
-	while (n)
-		close(map_fds[--n]);
-}
-
 static void test_first_chunk(struct percpu_data_mmap *skel)
 {
-	check_chunk(skel, true);
+	check_chunk(true, bpf_map__value_size(skel->maps.inner), BPF_F_MMAPABLE,
+		    check_where, skel);
 }
 
 static void test_other_chunk(struct percpu_data_mmap *skel)
 {
-	check_chunk(skel, false);
+	check_chunk(false, bpf_map__value_size(skel->maps.inner), BPF_F_MMAPABLE,
+		    check_where, skel);
 }
 
 /* The flag makes a difference for an inner map, as it does with arrays. */
@@ -805,27 +779,6 @@ static void test_rejected(void)
 	ASSERT_EQ(map_pages(fd, RW, 0, 1), MAP_FAILED, "map without the flag");
 	ASSERT_TRUE(is_frozen(fd), "freeze");
 	close(fd);
-}
-
-/* A number behind a name, in a file with a line for each */
-static long number_in(int dir_fd, const char *file, const char *name)
-{
-	size_t len = strlen(name);
-	char line[256];
-	long nr = -1;
-	FILE *f;
-	int fd;
-
-	fd = openat(dir_fd, file, O_RDONLY);
-	if (!ASSERT_OK_FD(fd, file))
-		return -1;
-	f = fdopen(fd, "r");
-	while (f && nr < 0 && fgets(line, sizeof(line), f))
-		if (!strncmp(line, name, len))
-			nr = strtol(line + len, NULL, 0);
-	if (f)
-		fclose(f);
-	return nr;
 }
 
 static long usage_of(int fd)

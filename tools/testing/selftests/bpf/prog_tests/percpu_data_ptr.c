@@ -184,6 +184,19 @@ static void test_helper(struct percpu_data_ptr *skel)
 	run_pairs(skel, skel->progs.helper, check_helper);
 }
 
+/* The value that bpf_for_each_map_elem() gives to its callback is in a copy as well. */
+static void test_for_each(struct percpu_data_ptr *skel)
+{
+	int cpu, zero = 0;
+	long ids[nr_cpus];
+
+	for (cpu = 0; cpu < nr_cpus; cpu++)
+		ids[cpu] = ID(cpu);
+	if (ASSERT_OK(bpf_map__update_elem(skel->maps.ids, &zero, sizeof(zero), ids,
+					   sizeof(ids), 0), "update"))
+		run_pairs(skel, skel->progs.for_each, check_member);
+}
+
 static bool check_put(struct percpu_data_ptr *skel, int on, int to)
 {
 	return run(skel, skel->progs.peek, on) && ASSERT_EQ(skel->bss->found, to, "mask");
@@ -254,6 +267,7 @@ void test_percpu_data_ptr(void)
 	run_test("atomics", test_atomics);
 	run_test("calls", test_calls);
 	run_test("helper", test_helper);
+	run_test("for_each", test_for_each);
 	run_test("kptr", test_kptr);
 	if (test__start_subtest("sum"))
 		test_sum();

@@ -6,6 +6,7 @@
 #include "bpftool_helpers.h"
 #include "percpu_data_vars.skel.h"
 #include "percpu_data_vars.lskel.h"
+#include "progs/percpu_data_layout.h"
 #include "percpu_data_layout.skel.h"
 #include "percpu_data_layout.lskel.h"
 
@@ -199,8 +200,8 @@ static void test_lskel_kernel(void)
 	ASSERT_OK(delete_module("bpf_test_percpu_lskel", 0), "delete_module");
 }
 
-/* What static and hidden variables and the elements of list add up to */
-#define HIDDEN_SUM	(2 + 4 + 6 + 7 + 10 + 11 + 12 + 13 + 14)
+/* What static and hidden variables and the elements of lists add up to */
+#define HIDDEN_SUM	(2 + 4 + 6 + 7 + 10 + 11 + 12 + 13 + 14 + 20 + 21)
 
 /* Each struct covers its section's value, and is no larger where nothing is hidden. */
 static void test_layout(void)
@@ -238,12 +239,13 @@ static void test_layout(void)
 	skel->percpu_const->fixed = 900;
 	skel->rodata_data->ro = 1000;
 	skel->data_rodata->rw = 1100;
+	skel->data_list->shared.n = 1200;
 
 	if (!ASSERT_OK(percpu_data_layout__load(skel), "load"))
 		goto out;
 	ASSERT_OK(bpf_prog_test_run_opts(bpf_program__fd(skel->progs.add), &opts), "test_run");
 	ASSERT_EQ(skel->bss->sum, 100 + 200 + 30 + 400 + 500 + 600 + 700 + 5 + 800 + 900 + 1000 +
-		  1100 + HIDDEN_SUM, "sum");
+		  1100 + 1200 + HIDDEN_SUM, "sum");
 out:
 	percpu_data_layout__destroy(skel);
 }
@@ -270,7 +272,7 @@ static void test_lskel_layout(void)
 		goto out;
 	ASSERT_OK(bpf_prog_test_run_opts(skel->progs.add.prog_fd, &opts), "test_run");
 	ASSERT_EQ(skel->bss->sum, 1 + 200 + 5 + 8 + 500 + 3 + 15 + 1 + 16 + 17 + 1000 + 19 +
-		  HIDDEN_SUM, "sum");
+		  2 + HIDDEN_SUM, "sum");
 out:
 	percpu_data_layout_lskel__destroy(skel);
 }

@@ -2,6 +2,7 @@
 /* Sections that a skeleton doesn't show as they are */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
+#include "percpu_data_layout.h"
 
 /* what is static or hidden is not in the skeleton, but in the value */
 long first SEC(".percpu") = 1;
@@ -16,10 +17,9 @@ static volatile long end[2] SEC(".percpu") = { 6, 7 };
 long wide SEC(".percpu.tail") = 8;
 int narrow SEC(".percpu.tail") = 9;
 
-struct {
-	__u32 n;
-	__u32 vals[];
-} list SEC(".percpu.list") = { 3, { 10, 11, 12 } };
+/* behind an array of unknown length, C++ wants no padding */
+struct percpu_list list SEC(".percpu.list") = { 3, { 10, 11, 12 } };
+struct percpu_list shared SEC(".data.list") = { 2, { 20, 21 } };
 
 static volatile int alone SEC(".percpu.static") = 13;
 __hidden int unseen SEC(".percpu.static") = 14;
@@ -42,7 +42,8 @@ int add(void *ctx)
 {
 	sum = first + inside[0] + behind + latest[0] + __pad0 + end[0] + end[1] + wide + narrow +
 	      list.n + list.vals[0] + list.vals[1] + list.vals[2] + alone + unseen +
-	      (long)huge + bits.a + bits.b + fixed + ro + rw;
+	      (long)huge + bits.a + bits.b + fixed + ro + rw +
+	      shared.n + shared.vals[0] + shared.vals[1];
 	return 0;
 }
 

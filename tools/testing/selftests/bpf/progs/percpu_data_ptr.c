@@ -23,6 +23,13 @@ struct {
 	struct bpf_cpumask __kptr * mask;
 } stash SEC(".percpu.stash");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, int);
+	__type(value, long);
+} ids SEC(".maps");
+
 struct bpf_cpumask *bpf_cpumask_create(void)
 	__ksym;
 void bpf_cpumask_release(struct bpf_cpumask *cpumask) __ksym;
@@ -151,6 +158,20 @@ int calls(void *ctx)
 	bpf_get_smp_processor_id();
 	(*count)++;
 	*own += 0x100;
+	return 0;
+}
+
+static long find_in_callback(struct bpf_map *map, int *key, long *id, void *ctx)
+{
+	id = bpf_per_cpu_ptr(id, cpu);
+	found = id ? *id : NOTHING;
+	return 0;
+}
+
+SEC("raw_tp")
+int for_each(void *ctx)
+{
+	bpf_for_each_map_elem(&ids, find_in_callback, NULL, 0);
 	return 0;
 }
 

@@ -65,15 +65,33 @@ struct listed2 {
 	struct bpf_list_node node;
 };
 
+struct noded {
+	struct bpf_rb_node node;
+	long count;
+};
+
+struct noded2 {
+	long count;
+	struct bpf_rb_node node;
+};
+
 struct bpf_spin_lock lock __hidden SEC(".bss.lists");
 struct bpf_list_head head __contains(listed, node) __hidden SEC(".bss.lists");
 struct bpf_list_head head2 __contains(listed2, node) __hidden SEC(".bss.lists");
+struct bpf_rb_root root __contains(noded, node) __hidden SEC(".bss.lists");
+struct bpf_rb_root root2 __contains(noded2, node) __hidden SEC(".bss.lists");
+
+static __used bool less(struct bpf_rb_node *a, const struct bpf_rb_node *b)
+{
+	return false;
+}
 
 /* Keep what only assembly uses in BTF. */
 __used void btf_root(void)
 {
 	struct counters __percpu_kptr * counters = bpf_percpu_obj_new(struct counters);
 	struct listed *n = bpf_obj_new(struct listed);
+	struct noded *m = bpf_obj_new(struct noded);
 
 	if (counters)
 		bpf_percpu_obj_drop(counters);
@@ -82,6 +100,8 @@ __used void btf_root(void)
 		bpf_obj_drop(bpf_refcount_acquire(n));
 		bpf_obj_drop(n);
 	}
+	if (m)
+		bpf_rbtree_add(&root, &m->node, less);
 	bpf_this_cpu_ptr(&runqueues);
 	bpf_this_cpu_ptr(&bpf_prog_active);
 }
@@ -263,45 +283,67 @@ int refcount_acquire_type(struct __sk_buff *skb)
 	return 0;
 }
 
+/* Add an object of one of two types to what holds those; the first type has its node in front. */
+#define CALL_ADD(call, type1, to1, type2, to2, node_off2)			\
+({ asm volatile ("if %[len] != 0 goto 1f;"					\
+		      "r1 = %[id1];"						\
+		      "call %[bpf_obj_new];"					\
+		      "if r0 == 0 goto 3f;"					\
+		      "r6 = r0;"						\
+		      "r1 = %[lock] ll;"					\
+		      "call %[bpf_spin_lock];"					\
+		      "r1 = %[" #to1 "] ll;"					\
+		      "r2 = r6;"						\
+		      "goto 2f;"						\
+		      "1: r1 = %[id2];"						\
+		      "call %[bpf_obj_new];"					\
+		      "if r0 == 0 goto 3f;"					\
+		      "r6 = r0;"						\
+		      "r1 = %[lock] ll;"					\
+		      "call %[bpf_spin_lock];"					\
+		      "r1 = %[" #to2 "] ll;"					\
+		      "r2 = r6;"						\
+		      "r2 += %[off];"						\
+		      "2: r3 = %[less] ll;"					\
+		      "call %[" #call "];"					\
+		      "r1 = %[lock] ll;"					\
+		      "call %[bpf_spin_unlock];"				\
+		      "3:"							\
+		      :								\
+		      : [id1]"r"(bpf_core_type_id_local(struct type1)),		\
+			[id2]"r"(bpf_core_type_id_local(struct type2)),		\
+			__imm_const(off, node_off2),				\
+			[len]"r"(skb->len), __imm_addr(lock), __imm_addr(less),	\
+			__imm_addr(to1), __imm_addr(to2),			\
+			__imm(bpf_obj_new), __imm(call),			\
+			__imm(bpf_spin_lock), __imm(bpf_spin_unlock)		\
+		      : __clobber_common, "r6"); })
+
 SEC("tc")
 __description("bpf_list_push_front() of two types")
 __failure __msg(DIFFERENT_TYPES)
 int list_push_types(struct __sk_buff *skb)
 {
-	asm volatile ("if %[len] != 0 goto 1f;"
-		      "r1 = %[id];"
-		      "call %[bpf_obj_new];"
-		      "if r0 == 0 goto 3f;"
-		      "r6 = r0;"
-		      "r1 = %[lock] ll;"
-		      "call %[bpf_spin_lock];"
-		      "r1 = %[head] ll;"
-		      "r2 = r6;"
-		      "r2 += %[off];"
-		      "goto 2f;"
-		      "1: r1 = %[id2];"
-		      "call %[bpf_obj_new];"
-		      "if r0 == 0 goto 3f;"
-		      "r6 = r0;"
-		      "r1 = %[lock] ll;"
-		      "call %[bpf_spin_lock];"
-		      "r1 = %[head2] ll;"
-		      "r2 = r6;"
-		      "r2 += %[off2];"
-		      "2: call %[bpf_list_push_front];"
-		      "r1 = %[lock] ll;"
-		      "call %[bpf_spin_unlock];"
-		      "3:"
-		      :
-		      : [id]"r"(bpf_core_type_id_local(struct listed)),
-			[id2]"r"(bpf_core_type_id_local(struct listed2)),
-			__imm_const(off, offsetof(struct listed, node)),
-			__imm_const(off2, offsetof(struct listed2, node)),
-			[len]"r"(skb->len), __imm_addr(lock),
-			__imm_addr(head), __imm_addr(head2),
-			__imm(bpf_obj_new), __imm(bpf_list_push_front),
-			__imm(bpf_spin_lock), __imm(bpf_spin_unlock)
-		      : __clobber_common, "r6");
+	CALL_ADD(bpf_list_push_front, listed, head, listed2, head2,
+		 offsetof(struct listed2, node));
+	return 0;
+}
+
+SEC("tc")
+__description("bpf_rbtree_add() of two types")
+__failure __msg(DIFFERENT_TYPES)
+int rbtree_add_types(struct __sk_buff *skb)
+{
+	CALL_ADD(bpf_rbtree_add, noded, root, noded2, root2, offsetof(struct noded2, node));
+	return 0;
+}
+
+SEC("tc")
+__description("bpf_rbtree_add() of one type")
+__success
+int rbtree_add_type(struct __sk_buff *skb)
+{
+	CALL_ADD(bpf_rbtree_add, noded, root, noded, root, 0);
 	return 0;
 }
 

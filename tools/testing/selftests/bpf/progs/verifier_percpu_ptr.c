@@ -575,6 +575,29 @@ int mixed_with_plain(struct __sk_buff *skb)
 	return 0;
 }
 
+static long move_value(struct bpf_map *map, int *key, long *value, void *ctx)
+{
+	bpf_per_cpu_ptr(value, 0);
+	return 0;
+}
+
+SEC("tc")
+__description("value that a callback gets")
+__success __retval(1)
+int in_callback(struct __sk_buff *skb)
+{
+	return bpf_for_each_map_elem(&one_elem, move_value, NULL, 0);
+}
+
+SEC("tc")
+__description("values of two maps that a callback gets")
+__failure __msg(DIFFERENT_MAPS)
+int mixed_in_callback(struct __sk_buff *skb)
+{
+	return bpf_for_each_map_elem(&one_elem, move_value, NULL, 0) +
+	       bpf_for_each_map_elem(&rdonly, move_value, NULL, 0);
+}
+
 SEC("tc")
 __description("values of two maps, looked up")
 __failure __msg(DIFFERENT_MAPS)

@@ -6,9 +6,12 @@ VPATH := $(SRC)
 names := $(patsubst $(SRC)/%.bpf.c,%,$(wildcard $(SRC)/$(or $(NAME),*).bpf.c))
 programs := $(patsubst $(SRC)/%.c,%,$(wildcard $(names:%=$(SRC)/%.c)))
 
-all: $(names:%=%.skel.h) $(programs)
+# not "all", as that may be a program
+.DEFAULT_GOAL := .all
+.all: $(names:%=%.skel.h) $(programs)
 
-# another architecture, or other flags, make all anew
+# another architecture, or other flags, make all anew; a rule, as make does not look for new files in a folder that it knows
+.commands: ;
 commands := $(BPF_CC) $(CC)
 ifneq ($(file <.commands),$(commands))
 $(file >.commands,$(commands))

@@ -49,7 +49,7 @@ base_tar()
 	elif [ -f "$LINUX" ]; then
 		case $LINUX in *.xz) xz -T0 -dc ;; *.gz) gzip -dc ;; *) cat ;; esac <"$LINUX"
 	else
-		git -C "$LINUX" archive --prefix=linux/ HEAD 2>/dev/null || tar -c --exclude=.git -C "$LINUX/.." "$(basename "$(realpath "$LINUX")")"
+		git -C "$LINUX" archive --prefix=linux/ HEAD 2>/dev/null || tar -c --hard-dereference --exclude=.git -C "$LINUX/.." "$(basename "$(realpath "$LINUX")")"
 	fi
 }
 

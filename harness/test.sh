@@ -9,10 +9,12 @@ run_tests()
 	local status=0 first summary
 	first=$(wc -l <"$log")
 	progress "[$arch] $1" '^#[0-9]+ ' 40 guest "cd /tests && $2" tests 0 "${3:-}" || status=$?
-	tail -n "+$first" "$log" | grep -aE '^#[0-9]+(/[0-9]+)? .*:FAIL|^the (guest|kernel|library) ' | sort -u | sed "s/^/[$arch] /" || true
-	summary=$(tail -n "+$first" "$log" | sed -nE 's/^Summary: ([0-9]+)\/([0-9]+) PASSED, ([0-9]+) SKIPPED, ([0-9]+) FAILED.*/\1 \2 \3 \4/p' | tail -n 1)
+	tail -n "+$first" "$log" | grep -aE '^#[0-9]+(/[0-9]+)? .*:(FAIL|SKIP \(not built\))|^the (guest|kernel|library) ' | sort -u | sed "s/^/[$arch] /" || true
+	# a test that was asked for and could not be built has failed
+	summary=$(tail -n "+$first" "$log" | sed -nE 's/^Summary: ([0-9]+)\/([0-9]+) PASSED, ([0-9]+) SKIPPED( \(([0-9]+) not built\))?, ([0-9]+) FAILED.*/\1 \2 \3 \6 \5/p' | tail -n 1)
 	# shellcheck disable=SC2086
 	set -- "$1" ${summary:-0 0 0 0}
+	set -- "$1" "$2" "$3" $(($4 - ${6:-0})) $(($5 + ${6:-0}))
 	if [ "$5" = 0 ] && { [ "$status" != 0 ] || [ "$2" = 0 ]; }; then set -- "$1" "$2" "$3" "$4" 1; fi
 	passed=$((passed + $2)) failed=$((failed + $5))
 	say "[$arch] $1: $2 tests ($3 subtests) passed, $4 skipped, $5 failed"

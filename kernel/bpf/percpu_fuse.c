@@ -69,11 +69,18 @@ static void mark_targets(struct bpf_verifier_env *env)
 /* Which registers does an instruction use, which does it overwrite? */
 static void use_def(struct bpf_insn *insn, u16 *use, u16 *def)
 {
-	/* some calls became something else that keeps R1 to R5, and some spare them */
-	if (insn->code == (BPF_JMP | BPF_CALL))
+	u8 class = BPF_CLASS(insn->code), mode = BPF_MODE(insn->code);
+
+	if (insn->code == (BPF_JMP | BPF_CALL)) {
+		/* some calls became something else that keeps R1 to R5, and some spare them */
 		*use = *def = CALLER_SAVED;
-	else
+	} else if (class == BPF_LDX && (mode == BPF_PROBE_MEM || mode == BPF_PROBE_MEMSX)) {
+		/* AX is what JITs check the address with */
+		*use = BIT(insn->src_reg);
+		*def = BIT(insn->dst_reg) | BIT(BPF_REG_AX);
+	} else {
 		bpf_insn_use_def(insn, use, def);
+	}
 }
 
 /* Are the values in @regs never used from instruction @i on? Yes only if that's soon clear. */
@@ -335,13 +342,8 @@ static int share_addrs(struct bpf_verifier_env *env)
  */
 int bpf_opt_percpu_data(struct bpf_verifier_env *env)
 {
-	int i;
-
-	for (i = 0; i < env->used_map_cnt; i++)
-		if (bpf_map_has_percpu_data(env->used_maps[i]))
-			break;
 	/* indirect jumps go where an instruction array says: leave such programs alone */
-	if (i == env->used_map_cnt || env->insn_array_map_cnt)
+	if (!env->seen_percpu_data || env->insn_array_map_cnt)
 		return 0;
 
 	mark_targets(env);

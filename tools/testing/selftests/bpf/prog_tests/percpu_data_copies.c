@@ -131,8 +131,9 @@ static void test_lskel(void)
 	ASSERT_EQ(percpu_data_copies_lskel__read_all_percpu(skel, copies, nr - 1), -EINVAL,
 		  "nr too small");
 	ASSERT_EQ(*(unsigned char *)&copies[nr - 1], 0xa5, "overrun");
-	ASSERT_OK(percpu_data_copies_lskel__read_all_percpu(skel, copies, NR_MAX), "large nr");
-	ASSERT_EQ(*(unsigned char *)&copies[nr], 0xa5, "overrun");
+	ASSERT_OK(percpu_data_copies_lskel__read_all_percpu(skel, copies, NR_MAX - 1), "large nr");
+	ASSERT_EQ(*(unsigned char *)&copies[nr], 0, "no CPU's copy");
+	ASSERT_EQ(*(unsigned char *)&copies[NR_MAX - 1], 0xa5, "overrun");
 out:
 	percpu_data_copies_lskel__destroy(skel);
 }
@@ -349,9 +350,12 @@ static void check_shared(bool first, bool second, bool pin)
 
 	if (!ASSERT_OK(percpu_data_copies__load(one), "load"))
 		goto out;
-	if (!pin)
+	if (!pin) {
 		ASSERT_OK(bpf_map__reuse_fd(two->maps.percpu, bpf_map__fd(one->maps.percpu)),
 			  "reuse_fd");
+		ASSERT_LOGGED(percpu_ptr_err(two->maps.percpu, 0), -ENOENT,
+			      "copies are mapped when the object is loaded");
+	}
 	if (!ASSERT_OK(percpu_data_copies__load(two), "load"))
 		goto out;
 

@@ -16,6 +16,7 @@
 #include "percpu_data_gen.h"
 #include "cap_helpers.h"
 #include "sysctl_helpers.h"
+#include "percpu_data_linfo.skel.h"
 
 #define JIT_HARDEN	"/proc/sys/net/core/bpf_jit_harden"
 
@@ -199,6 +200,41 @@ out:
 }
 
 /* Sharing an address removes instructions, and the JIT must still find the tail call. */
+/* libbpf wants each line of a function at an address of its own, with code or without. */
+static void test_line_info(void)
+{
+	struct bpf_line_info lines[32];
+	struct bpf_prog_info info = {
+		.nr_line_info = ARRAY_SIZE(lines),
+		.line_info = ptr_to_u64(lines),
+		.line_info_rec_size = sizeof(*lines),
+	};
+	struct percpu_data_linfo *skel = percpu_data_linfo__open_and_load();
+	struct bpf_prog_linfo *linfo = NULL;
+	__u64 jited_lines[32], ksyms[2];
+	__u32 lens[2], len = sizeof(info);
+
+	if (!ASSERT_OK_PTR(skel, "open_and_load"))
+		return;
+	info.nr_jited_line_info = ARRAY_SIZE(jited_lines);
+	info.jited_line_info = ptr_to_u64(jited_lines);
+	info.jited_line_info_rec_size = sizeof(*jited_lines);
+	info.nr_jited_ksyms = ARRAY_SIZE(ksyms);
+	info.jited_ksyms = ptr_to_u64(ksyms);
+	info.nr_jited_func_lens = ARRAY_SIZE(lens);
+	info.jited_func_lens = ptr_to_u64(lens);
+	if (!ASSERT_OK(bpf_prog_get_info_by_fd(bpf_program__fd(skel->progs.count), &info, &len),
+		       "info"))
+		goto out;
+	ASSERT_EQ(info.nr_jited_ksyms, ARRAY_SIZE(ksyms), "functions");
+	linfo = bpf_prog_linfo__new(&info);
+	if (ASSERT_OK_PTR(linfo, "linfo"))
+		ASSERT_OK_PTR(bpf_prog_linfo__lfind_addr_func(linfo, ksyms[1], 1, 0), "line");
+out:
+	bpf_prog_linfo__free(linfo);
+	percpu_data_linfo__destroy(skel);
+}
+
 static void test_tail_call(void)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts);
@@ -346,6 +382,8 @@ void serial_test_percpu_data_fuse(void)
 	if (test__start_subtest("code"))
 		test_code();
 #endif
+	if (test__start_subtest("line_info"))
+		test_line_info();
 	if (test__start_subtest("tail_call"))
 		test_tail_call();
 	/* a small value is likely to be in the first per-CPU chunk, the largest can't be */

@@ -239,7 +239,7 @@ static void test_layout(void)
 	skel->percpu_const->fixed = 900;
 	skel->rodata_data->ro = 1000;
 	skel->data_rodata->rw = 1100;
-	skel->data_list->shared.n = 1200;
+	skel->data_list->plain.n = 1200;
 
 	if (!ASSERT_OK(percpu_data_layout__load(skel), "load"))
 		goto out;

@@ -19,7 +19,7 @@ int narrow SEC(".percpu.tail") = 9;
 
 /* behind an array of unknown length, C++ wants no padding */
 struct percpu_list list SEC(".percpu.list") = { 3, { 10, 11, 12 } };
-struct percpu_list shared SEC(".data.list") = { 2, { 20, 21 } };
+struct percpu_list plain SEC(".data.list") = { 2, { 20, 21 } };
 
 static volatile int alone SEC(".percpu.static") = 13;
 __hidden int unseen SEC(".percpu.static") = 14;
@@ -43,7 +43,7 @@ int add(void *ctx)
 	sum = first + inside[0] + behind + latest[0] + __pad0 + end[0] + end[1] + wide + narrow +
 	      list.n + list.vals[0] + list.vals[1] + list.vals[2] + alone + unseen +
 	      (long)huge + bits.a + bits.b + fixed + ro + rw +
-	      shared.n + shared.vals[0] + shared.vals[1];
+	      plain.n + plain.vals[0] + plain.vals[1];
 	return 0;
 }
 

@@ -284,7 +284,7 @@ int refcount_acquire_type(struct __sk_buff *skb)
 }
 
 /* Add an object of one of two types to what holds those; the first type has its node in front. */
-#define CALL_ADD(call, type1, to1, type2, to2, node_off2)			\
+#define CALL_ADD(call, type1, holder1, type2, holder2, node_off2)		\
 ({ asm volatile ("if %[len] != 0 goto 1f;"					\
 		      "r1 = %[id1];"						\
 		      "call %[bpf_obj_new];"					\
@@ -292,7 +292,7 @@ int refcount_acquire_type(struct __sk_buff *skb)
 		      "r6 = r0;"						\
 		      "r1 = %[lock] ll;"					\
 		      "call %[bpf_spin_lock];"					\
-		      "r1 = %[" #to1 "] ll;"					\
+		      "r1 = %[to1] ll;"					\
 		      "r2 = r6;"						\
 		      "goto 2f;"						\
 		      "1: r1 = %[id2];"						\
@@ -301,7 +301,7 @@ int refcount_acquire_type(struct __sk_buff *skb)
 		      "r6 = r0;"						\
 		      "r1 = %[lock] ll;"					\
 		      "call %[bpf_spin_lock];"					\
-		      "r1 = %[" #to2 "] ll;"					\
+		      "r1 = %[to2] ll;"					\
 		      "r2 = r6;"						\
 		      "r2 += %[off];"						\
 		      "2: r3 = %[less] ll;"					\
@@ -314,7 +314,7 @@ int refcount_acquire_type(struct __sk_buff *skb)
 			[id2]"r"(bpf_core_type_id_local(struct type2)),		\
 			__imm_const(off, node_off2),				\
 			[len]"r"(skb->len), __imm_addr(lock), __imm_addr(less),	\
-			__imm_addr(to1), __imm_addr(to2),			\
+			[to1]"i"(&holder1), [to2]"i"(&holder2),		\
 			__imm(bpf_obj_new), __imm(call),			\
 			__imm(bpf_spin_lock), __imm(bpf_spin_unlock)		\
 		      : __clobber_common, "r6"); })

@@ -55,6 +55,39 @@ __naked void share(void)
 		      : __clobber_all);
 }
 
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
+
+/* clang has no BTF of a kfunc that only inline assembly calls */
+void kfunc_root(void)
+{
+	bpf_rdonly_cast(0, 0);
+}
+
+SEC("socket")
+__description("shared across a load that may fault")
+__success __retval(8)
+__xlated("...")
+__xlated("{{[0-9]+}}: r1 = *(u64 *)(r6 +0)")
+__xlated("{{[0-9]+}}: r8 = r7")
+__xlated("{{[0-9]+}}: r8 += 8")
+__naked void probe_between(void)
+{
+	asm volatile ("r1 = 0;"
+		      "r2 = 0;"
+		      "call %[bpf_rdonly_cast];"
+		      "r6 = r0;"
+		      "r7 = %[vars] ll;"
+		      "*(u64 *)(r10 - 8) = r7;"
+		      "r1 = *(u64 *)(r6 + 0);"
+		      "r8 = %[vars] + 8 ll;"
+		      "*(u64 *)(r10 - 16) = r8;"
+		      "r0 = *(u64 *)(r8 + 0);"
+		      "exit;"
+		      :
+		      : __imm(bpf_rdonly_cast), __imm_addr(vars)
+		      : __clobber_all);
+}
+
 SEC("socket")
 __description("no address shared: another section, changed, overwritten")
 __success __retval(0)

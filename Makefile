@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-## usage: make TARGET [ARCH=x86_64|arm64|riscv64|s390x] [SHARE=dir] [CMD='...'] [LINUX=tree or tarball of 7.2] [KERNEL=base]
+## usage: make TARGET [ARCH=x86_64|arm64|riscv64|s390x|powerpc64le|loongarch64] [SHARE=dir] [CMD='...'] [LINUX=tree or tarball of 7.2]
+##        [KERNEL=base]
 ##
 ##  run       boot the patched kernel in QEMU, run the per-CPU monitor on it and show what it saw
 ##  test      run the tests on x86_64 and arm64; ends in "N passed, N failed"
 ##  test-all  the same on every architecture
+##  bench     what per-CPU data costs, in counted instructions, on the base kernel and on ours, on x86_64 and arm64
 ##  regress   the kernel tree's own BPF tests near the change, with ALL=1 all of them, base against ours, for MINUTES=60;
 ##            again goes on where it stopped
 ##  tree      the patched kernel as a git tree, one commit per patch, a branch per topic: build/linux
@@ -24,7 +26,7 @@ export ARCH SHARE LINUX KERNEL MINUTES ALL QEMU_ARGS
 help:
 	@sed -n 's/^## \{0,1\}//p' Makefile
 
-TARGETS := run test test-all regress check-build tree series refresh shell vm prog check
+TARGETS := run test test-all bench regress check-build tree series refresh shell vm prog check
 $(TARGETS):
 	@harness/main $@
 

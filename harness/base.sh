@@ -105,12 +105,11 @@ base()
 	mv "$base_repo.new" "$base_repo"
 }
 
-# unpack NAME DEBIAN-ARCH SUITE PACKAGE...: these and what they depend on, beside the machine's own, in the cache: $unpacked
+# unpack DIR DEBIAN-ARCH SUITE PACKAGE...: these and what they depend on, beside the machine's own
 unpack()
 {
-	local deb=$2 suite=$3 dir
-	unpacked=$cache/$1-$(sha256sum <<<"$*" | cut -c 1-8) dir=$unpacked.new; shift 3
-	[ ! -e "$unpacked" ] || return 0
+	local final=$1 dir=$1.new deb=$2 suite=$3; shift 3
+	[ ! -e "$final" ] || return 0
 	disk "$cache" 2000
 	rm -rf "$dir"
 	apt_private "$dir/apt" "$deb" "$suite"
@@ -120,7 +119,28 @@ unpack()
 	rm -rf "$dir/apt"
 	# linker scripts name their libraries by path: leave that to the linker's search path
 	find "$dir" -type f -name 'lib[cm].so' -exec sed -i '/^GROUP/s,/[^ ]*/,,g' {} +
-	mv "$dir" "$unpacked"
+	[ "$deb" != "$(dpkg --print-architecture)" ] || step "making them run" . 0 own_libraries "$dir" "$final"
+	mv "$dir" "$final"
+}
+
+# own_libraries DIR FINAL: the programs in DIR, which becomes FINAL, run with the loader and the libraries they came with
+own_libraries()
+{
+	local libs loader program
+	libs=usr/lib/$(uname -m)-linux-gnu
+	loader=$(cd "$1" && echo "$libs"/ld-linux*)
+	find "$1" -type f -perm -u+x | while read -r program; do
+		! patchelf --print-interpreter "$program" 2>/dev/null ||
+			patchelf --set-interpreter "$2/$loader" --force-rpath --set-rpath "$2/$libs" "$program" || return 1
+	done
+}
+
+# have PACKAGE [SUITE]: programs, installed, or those of a newer suite unpacked where bin says
+have()
+{
+	[ "${2:-}" ] || { need "$1"; return; }
+	need patchelf
+	in_cache unpack "$(dirname "$(dirname "$(bin "$@")")")" "$(dpkg --print-architecture)" "$2" "$1"
 }
 
 # The libraries of another architecture: $sysroot, $ldflags
@@ -128,19 +148,8 @@ sysroot()
 {
 	sysroot='' ldflags=
 	[ -n "$cross" ] || return 0
-	in_cache unpack "sysroot-$arch" "${debian%:*}" "${debian#*:}" libelf-dev libssl-dev zlib1g-dev libzstd-dev libtinfo-dev busybox-static "$llvm"
-	sysroot=$unpacked
+	set -- "$debian" "$suite" libelf-dev libssl-dev zlib1g-dev libzstd-dev libtinfo-dev busybox-static "$llvm"
+	sysroot=$cache/sysroot-$arch-$(sha256sum <<<"sysroot-$arch $*" | cut -c 1-8)
+	in_cache unpack "$sysroot" "$@"
 	ldflags="-L$sysroot/usr/lib/$triplet -L$sysroot/lib/$triplet"
-}
-
-# The kernel functions' prototypes in BTF, which a fifth of the tests wants, take a pahole newer than Debian 12's: $pahole
-pahole()
-{
-	in_cache unpack pahole "$(dpkg --print-architecture)" trixie pahole
-	pahole=$build/out/pahole
-	mkdir -p "$build/out"
-	printf '#!/bin/sh\nexec %s --library-path %s %s "$@"\n' "$(find "$unpacked/" -name 'ld-linux*' | head -n 1)" \
-		"$(echo "$unpacked"/usr/lib/*-linux-gnu)" "$unpacked/usr/bin/pahole" >"$pahole.new"
-	chmod +x "$pahole.new"
-	cmp -s "$pahole.new" "$pahole" || mv "$pahole.new" "$pahole"
 }

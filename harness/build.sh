@@ -3,6 +3,8 @@
 # Kernel, bpftool, selftests and sample, each by the tree's own makes, into build/out/ARCH.
 
 export CCACHE_DIR=$cache/ccache CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=8G
+# the kernel functions' prototypes in BTF, which a fifth of the tests wants, take a newer one than Debian 12's
+pahole=$(bin pahole trixie)pahole
 export KBUILD_BUILD_TIMESTAMP=@0 KBUILD_BUILD_USER=user KBUILD_BUILD_HOST=host
 
 source_tree()
@@ -47,9 +49,9 @@ kmake()
 kernel()
 {
 	need make gcc g++ libc6-dev flex bison bc perl python3 libelf-dev libssl-dev zlib1g-dev ccache
-	[ -z "$cross" ] || need "g++-${triplet//_/-}"
+	[ -z "$cross" ] || have "$compiler" "$compiler_suite"
+	have pahole trixie
 	source_tree
-	pahole
 	mkdir -p "$obj"
 	{
 		[ -z "$config" ] || (cd "$src/tools/testing/selftests/bpf" && cat config config.vm "config.${triplet%%-*}")

@@ -71,6 +71,9 @@ need()
 		die "packages are missing and could not be installed (is the network there?): $missing; the log is $log"
 }
 
+# bin PACKAGE [SUITE]: the folder of its programs: the machine's own are found without
+bin() { [ -z "${2:-}" ] || echo "$cache/programs-$1-$2/usr/bin/"; }
+
 # arch NAME [CONFIG]: that line of the table into variables, and where its things lie; CONFIG -full is the selftests' own kernel config
 arch()
 {
@@ -78,9 +81,13 @@ arch()
 	line=$(awk -v a="$1" '$1 == a' "$h/arch")
 	[ -n "$line" ] || die "ARCH=$1 is not one of: $(awk '/^[a-z]/ { print $1 }' "$h/arch" | xargs)"
 	read -r arch karch triplet debian llvm image qemu qemu_package console machine <<<"$line"
+	IFS=: read -r debian suite compiler_suite <<<"$debian"
+	IFS=: read -r qemu_package qemu_suite <<<"$qemu_package"
+	compiler=g++-${triplet//_/-}
 	config=${2:-}
 	cross=
-	[ "$arch" = "$host" ] || cross=$triplet-
+	[ "$arch" = "$host" ] || cross=$(bin "$compiler" "$compiler_suite")$triplet-
+	qemu=$(bin "$qemu_package" "$qemu_suite")qemu-system-$qemu
 	IFS='|' read -r machine machine2 <<<"${machine/ | /|}"
 	root=$build
 	[ -z "${KERNEL:-}" ] || root=$build/${KERNEL##*/}

@@ -158,7 +158,8 @@ regress_one()
 		side "$s" tools
 		side "$s" selftests test_progs test_verifier test_maps
 	done
-	need "$qemu_package" iproute2 iputils-ping
+	have "$qemu_package" "$qemu_suite"
+	need iproute2 iputils-ping
 	unlock
 	end=$((SECONDS + $2))
 	both run_tries 1

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# make test: on each architecture boot, run the tests and count.
+# make test: on each architecture boot, run the tests and count; make bench: count instructions there.
 
 # run_tests WHAT COMMAND [APPEND]: in a guest, with this on the kernel's command line; adds what test_progs counted, or one failure
 # when it did not get that far or ran no test
@@ -26,7 +26,7 @@ test_one()
 	local passed=0 failed=0
 	lock
 	arch "$1"
-	need "$qemu_package"
+	have "$qemu_package" "$qemu_suite"
 	kernel
 	tools
 	sample
@@ -61,4 +61,29 @@ tests()
 	done
 	say "$passed passed, $failed failed"
 	[ "$failed" = 0 ]
+}
+
+# What per-CPU data costs in counted instructions, on the base kernel and, beside it, on ours
+bench()
+{
+	local a
+	for a in $1; do
+		lock
+		(KERNEL=base; arch "$a"; kernel)
+		arch "$a"
+		need "$qemu_package"
+		kernel
+		tools
+		selftests bpf_test_percpu_cost.ko percpu_cost
+		unlock
+		mkdir -p "$out/bench"
+		cp "$out"/selftests/{bpf_test_percpu_cost.ko,percpu_cost} "$out/bench"
+		(
+			export SHARE=$out/bench QEMU_ARGS="-icount shift=0,sleep=off"
+			obj=$build/base/linux/out-$arch guest ./percpu_cost vm 0 maxcpus=1 </dev/null >"$out/bench/base" &
+			guest "insmod bpf_test_percpu_cost.ko && ./percpu_cost" vm 0 maxcpus=1 </dev/null >"$out/bench/ours" && wait $!
+		) || die "[$arch] counting failed; the whole log is $log"
+		say "[$arch]"
+		paste -d '|' "$out/bench/base" <(cut -c 16- "$out/bench/ours")
+	done
 }

@@ -69,7 +69,7 @@ guest()
 	fi
 	[ -z "${SHARE:-}" ] || devices+=(-virtfs "local,path=${SHARE//,/,,},mount_tag=share,security_model=none,multidevs=remap")
 	# shellcheck disable=SC2086
-	set -- timeout --foreground "$limit" "qemu-system-$qemu" $machine ${QEMU_ARGS:-} $accel -accel tcg,thread=single -smp 6 -m 4G -nodefaults -no-user-config -no-reboot \
+	set -- timeout --foreground "$limit" "$qemu" $machine ${QEMU_ARGS:-} $accel -accel tcg,thread=single -smp 6 -m 4G -nodefaults -no-user-config -no-reboot \
 		-display none -kernel "$obj/$image" -initrd "$run/initrd" \
 		-append "console=$console no_timer_check panic=-1 oops=panic maxcpus=4 $append" \
 		-serial "file:$run/console" -device virtio-serial -device virtio-rng \
@@ -103,7 +103,7 @@ arguments()
 # vm KIND: what make run, vm, prog and shell do once all is built
 vm()
 {
-	need "$qemu_package"
+	have "$qemu_package" "$qemu_suite"
 	unlock
 	case $1 in
 	shell)	say "a shell in the guest; exit ends it" >&2

@@ -140,6 +140,17 @@ static inline char *load_err_log(struct bpf_object *obj, int exp_err)
 	return stop_libbpf_log_capture();
 }
 
+/* Until this is unloaded, the JIT lacks the per-CPU address instruction. */
+static inline bool load_no_percpu_insn(void)
+{
+	return ASSERT_OK(load_module("bpf_test_no_percpu_insn.ko", false), "load_module");
+}
+
+static inline void unload_no_percpu_insn(void)
+{
+	ASSERT_OK(unload_module("bpf_test_no_percpu_insn", false), "unload_module");
+}
+
 /* Let the kernel write there: it says whether that faults. */
 static inline bool write_faults(void *addr)
 {

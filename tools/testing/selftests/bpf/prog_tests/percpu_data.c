@@ -211,6 +211,81 @@ static void test_offsets(void)
 	check_offsets(MAX_VALUE_SIZE);
 }
 
+#define EDGES_SIZE 32768
+
+/*
+ * On both sides of what an instruction can hold on one CPU or another: load, add
+ * and store, with the distance from @base in the address or in the accesses.
+ */
+static void check_edges(int base, __u8 size, int bytes, bool in_access)
+{
+	static const int edges[] = { 128, 256, 2048, 4096, 8192, 16384, EDGES_SIZE - 8 };
+	int map_fd = create_map(EDGES_SIZE, 1, 0), prog_fd, cpu, cnt, val;
+	int lsb = htons(1) == 1 ? bytes - 1 : 0;
+	const struct bpf_insn first[] = {
+		LD_VALUE(BPF_REG_1, BPF_PSEUDO_MAP_VALUE, map_fd, base),
+	};
+	const struct bpf_insn last[] = {
+		BPF_MOV64_IMM(BPF_REG_0, 0),
+		BPF_EXIT_INSN(),
+	};
+	char *expected = calloc(1, EDGES_SIZE), *copies = NULL;
+	struct bpf_insn insns[128];
+
+	if (!ASSERT_GE(map_fd, 0, "map") || !ASSERT_OK_PTR(expected, "calloc"))
+		goto out;
+
+	memcpy(insns, first, sizeof(first));
+	cnt = ARRAY_SIZE(first);
+	for (val = 0; val < 2 * ARRAY_SIZE(edges); val++) {
+		int off = edges[val / 2] - (val & 1 ? bytes : 0);
+		int disp = in_access ? off - base : 0;
+		const struct bpf_insn place[] = {
+			LD_VALUE(BPF_REG_2, BPF_PSEUDO_MAP_VALUE, map_fd, off - disp),
+			BPF_ST_MEM(size, BPF_REG_2, disp, 40),
+			BPF_LDX_MEM(size, BPF_REG_3, BPF_REG_2, disp),
+			BPF_ALU64_IMM(BPF_ADD, BPF_REG_3, val),
+			BPF_STX_MEM(size, BPF_REG_2, BPF_REG_3, disp),
+			/* let the next address have its distance from that in R1 */
+			BPF_MOV64_IMM(BPF_REG_2, 0),
+		};
+
+		memcpy(insns + cnt, place, sizeof(place));
+		cnt += ARRAY_SIZE(place);
+		expected[off + lsb] = 40 + val;
+	}
+	memcpy(insns + cnt, last, sizeof(last));
+	cnt += ARRAY_SIZE(last);
+
+	prog_fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, NULL, "GPL", insns, cnt, NULL);
+	if (!ASSERT_GE(prog_fd, 0, "load"))
+		goto out;
+	run_on_each(prog_fd);
+	close(prog_fd);
+
+	copies = read_copies(map_fd);
+	for (cpu = 0; copies && cpu < nr_cpus; cpu++)
+		if (is_online(cpu))
+			ASSERT_OK(memcmp(copy_of(map_fd, copies, cpu), expected, EDGES_SIZE),
+				  "copy");
+out:
+	free(copies);
+	free(expected);
+	close(map_fd);
+}
+
+static void test_edges(void)
+{
+	static const __u8 sizes[] = { BPF_B, BPF_H, BPF_W, BPF_DW };
+
+	for (int i = 0; i < ARRAY_SIZE(sizes); i++) {
+		for (int in_access = 0; in_access < 2; in_access++) {
+			check_edges(0, sizes[i], 1 << i, in_access);
+			check_edges(EDGES_SIZE - 8, sizes[i], 1 << i, in_access);
+		}
+	}
+}
+
 static void test_too_large(void)
 {
 	ASSERT_EQ(create_map(MAX_VALUE_SIZE + 1, 1, 0), -E2BIG, "map");
@@ -274,7 +349,7 @@ static void test_frozen(void)
 		for (i = 0; i < ARRAY_SIZE(forms); i++) {
 			struct bpf_insn insns[] = {
 				LD_VALUE(BPF_REG_1, forms[i], map_fd, 0),
-				BPF_LDX_MEM(BPF_B, BPF_REG_1, BPF_REG_1, 0),
+				BPF_LDX_MEM(BPF_DW, BPF_REG_1, BPF_REG_1, 0),
 				BPF_MOV64_IMM(BPF_REG_0, 1000),
 				BPF_JMP_IMM(BPF_JEQ, BPF_REG_1, 0, 1),
 				BPF_MOV64_IMM(BPF_REG_0, 1001),
@@ -299,7 +374,7 @@ static void test_frozen_lookup(void)
 			BPF_LD_MAP_FD(BPF_REG_1, map_fd),
 			BPF_EMIT_CALL(BPF_FUNC_map_lookup_elem),
 			BPF_JMP_IMM(BPF_JEQ, BPF_REG_0, 0, 4),
-			BPF_LDX_MEM(BPF_B, BPF_REG_1, BPF_REG_0, 0),
+			BPF_LDX_MEM(BPF_DW, BPF_REG_1, BPF_REG_0, 0),
 			BPF_MOV64_IMM(BPF_REG_0, 1000),
 			BPF_JMP_IMM(BPF_JEQ, BPF_REG_1, 0, 1),
 			BPF_MOV64_IMM(BPF_REG_0, 1001),
@@ -801,6 +876,8 @@ void test_percpu_data(void)
 		test_registers();
 	if (test__start_subtest("offsets"))
 		test_offsets();
+	if (test__start_subtest("edges"))
+		test_edges();
 	if (test__start_subtest("too_large"))
 		test_too_large();
 	if (test__start_subtest("two_elements"))

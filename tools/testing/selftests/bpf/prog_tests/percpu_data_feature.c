@@ -149,19 +149,24 @@ static void test_jit_off(void)
 }
 
 /* The error is all that a light skeleton can tell. */
+static void check_lskel_rejected(int exp_err)
+{
+	struct percpu_data_vars_lskel *skel = percpu_data_vars_lskel__open();
+
+	if (ASSERT_OK_PTR(skel, "open"))
+		ASSERT_EQ(percpu_data_vars_lskel__load(skel), exp_err, "load");
+	percpu_data_vars_lskel__destroy(skel);
+}
+
 static void test_jit_off_lskel(void)
 {
 	/* a kernel that has no per-CPU data rejects the map before */
 	int exp_err = kernel_supports_percpu_data() ? -EOPNOTSUPP : -EINVAL;
-	struct percpu_data_vars_lskel *skel;
 	char old[16];
 
 	if (!switch_jit_off(old))
 		return;
-	skel = percpu_data_vars_lskel__open();
-	if (ASSERT_OK_PTR(skel, "open"))
-		ASSERT_EQ(percpu_data_vars_lskel__load(skel), exp_err, "load");
-	percpu_data_vars_lskel__destroy(skel);
+	check_lskel_rejected(exp_err);
 	ASSERT_OK(sysctl_set(JIT_ENABLE, NULL, old), "jit_enable");
 }
 
@@ -309,6 +314,22 @@ static void test_bpftool(void)
 	ASSERT_OK(sysctl_set(JIT_ENABLE, NULL, old), "jit_enable");
 }
 
+/* The JIT lacks the instruction that makes an address of a per-CPU offset. */
+static void test_no_insn(void)
+{
+	if (!kernel_supports_percpu_data()) {
+		test__skip();
+		return;
+	}
+	if (!load_no_percpu_insn())
+		return;
+	check_unsupported(NULL, NO_SUPPORT);
+	check_lskel_rejected(-EOPNOTSUPP);
+	check_bpftool(false);
+	unload_no_percpu_insn();
+	check_supported();
+}
+
 void serial_test_percpu_data_feature(void)
 {
 	if (test__start_subtest("this_kernel")) {
@@ -333,4 +354,6 @@ void serial_test_percpu_data_feature(void)
 		test_autocreate();
 	if (test__start_subtest("bpftool"))
 		test_bpftool();
+	if (test__start_subtest("no_insn"))
+		test_no_insn();
 }

@@ -5,8 +5,8 @@
  * are the whole system's.
  */
 
-#include <test_progs.h>
 #include <linux/filter.h>
+#include "percpu_data_helpers.h"
 #include "sysctl_helpers.h"
 #include "percpu_data_jit_fail.skel.h"
 
@@ -91,7 +91,7 @@ static void check_rejected(const char *msg)
 static void test_on(void)
 {
 #if defined(__x86_64__) || defined(__aarch64__) || defined(__powerpc__) || \
-	(defined(__riscv) && __riscv_xlen == 64)
+	(defined(__riscv) && __riscv_xlen == 64) || defined(__s390x__) || defined(__loongarch__)
 	int fd = load_with(false, BPF_PSEUDO_MAP_VALUE);
 
 	ASSERT_GE(fd, 0, "load");
@@ -99,6 +99,15 @@ static void test_on(void)
 #else
 	check_rejected(JIT_LACKS_INSN);
 #endif
+}
+
+/* What a JIT without the instruction does, on one that has it */
+static void test_no_insn(void)
+{
+	if (!load_no_percpu_insn())
+		return;
+	check_rejected(JIT_LACKS_INSN);
+	unload_no_percpu_insn();
 }
 
 /* No JIT asked for. */
@@ -219,6 +228,8 @@ void serial_test_percpu_data_jit(void)
 		test_off();
 	if (test__start_subtest("on"))
 		test_on();
+	if (test__start_subtest("no_insn"))
+		test_no_insn();
 	if (test__start_subtest("fail"))
 		test_fail("0");
 	if (test__start_subtest("fail_blinded"))

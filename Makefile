@@ -8,6 +8,7 @@
 ##  bench     what per-CPU data costs, in counted instructions, on the base kernel and on ours, on x86_64 and arm64
 ##  regress   the kernel tree's own BPF tests near the change, with ALL=1 all of them, base against ours, for MINUTES=60;
 ##            again goes on where it stopped
+##  stress    faults, load, hostile programs, objects and mappings on a debug kernel, in MINUTES=25 with the builds
 ##  tree      the patched kernel as a git tree, one commit per patch, a branch per topic: build/linux
 ##  series    the patches, a series with a cover letter per topic, for git am or mail: build/series
 ##  refresh   write the commits of build/linux back to patches/ and the new files
@@ -26,7 +27,7 @@ export ARCH SHARE LINUX KERNEL MINUTES ALL QEMU_ARGS
 help:
 	@sed -n 's/^## \{0,1\}//p' Makefile
 
-TARGETS := run test test-all bench regress check-build tree series refresh shell vm prog check
+TARGETS := run test test-all bench stress regress check-build tree series refresh shell vm prog check
 $(TARGETS):
 	@harness/main $@
 

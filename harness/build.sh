@@ -54,8 +54,8 @@ kernel()
 	source_tree
 	mkdir -p "$obj"
 	{
-		[ -z "$config" ] || (cd "$src/tools/testing/selftests/bpf" && cat config config.vm "config.${triplet%%-*}")
-		cat "$h/config/common" "$h/config/$arch" | fragment
+		[ "$config" != -full ] || (cd "$src/tools/testing/selftests/bpf" && cat config config.vm "config.${triplet%%-*}")
+		{ cat "$h/config/common" "$h/config/$arch"; [ "$config" != -debug ] || cat "$h/config/debug"; } | fragment
 	} >"$out/config.new"
 	if [ ! -e "$obj/.config" ] || ! cmp -s "$out/config.new" "$out/config"; then
 		step "[$arch] configuring the kernel" . 0 kmake KCONFIG_ALLCONFIG="$out/config.new" allnoconfig
@@ -111,6 +111,17 @@ selftests()
 		tool testing/selftests/bpf "$@" BPF_STRICT_BUILD=0 SKIP_DOCS=1 LIBARENA_SKEL= LIBARENA_ASAN_SKEL= \
 		O="$obj" VMLINUX_BTF="$obj/vmlinux" OUTPUT="$out/selftests" \
 		PRIVATE_KEY="$key/signing_key.pem" VERIFICATION_CERT="$key/signing_key.der" feature-llvm=1 LLVM_LDLIBS="$disassembler -l:libatomic.a"
+}
+
+# modules: those of the selftests, for a kernel that runs the programs of another one
+modules()
+{
+	local dir=$src/tools/testing/selftests/bpf
+	mkdir -p "$out/selftests"
+	rm -f "$dir"/test_kmods/*.{ko,mod.o}
+	echo "$obj" >"$build/key/obj"
+	tool testing/selftests/bpf/test_kmods O="$obj" BPF_OUTPUT="$user/selftests" \
+		RESOLVE_BTFIDS="$user/selftests/tools/build/resolve_btfids/resolve_btfids" && cp "$dir"/test_kmods/*.ko "$out/selftests"
 }
 
 # programs DIR SRC=...: what prog.mk makes there of BPF programs, with the tree's own headers and libbpf

@@ -74,7 +74,7 @@ need()
 # bin PACKAGE [SUITE]: the folder of its programs: the machine's own are found without
 bin() { [ -z "${2:-}" ] || echo "$cache/programs-$1-$2/usr/bin/"; }
 
-# arch NAME [CONFIG]: that line of the table into variables, and where its things lie; CONFIG -full is the selftests' own kernel config
+# arch NAME [CONFIG]: that line of the table into variables, and where its things lie; CONFIG is -full, the selftests' own kernel config, or -debug
 arch()
 {
 	local line
@@ -92,6 +92,8 @@ arch()
 	root=$build
 	[ -z "${KERNEL:-}" ] || root=$build/${KERNEL##*/}
 	src=$root/linux out=$root/out/$arch$config
+	# programs of the ordinary kernel run on that of -debug as well
+	user=${out%-debug}
 	case ${KERNEL:-} in */*) src=$(realpath "$KERNEL") ;; esac
 	# a child of the tree, because kbuild then uses relative paths, and ccache serves every checkout and both kernels
 	obj=$src/out-$arch$config

@@ -71,7 +71,7 @@ bench()
 		lock
 		(KERNEL=base; arch "$a"; kernel)
 		arch "$a"
-		need "$qemu_package"
+		have "$qemu_package" "$qemu_suite"
 		kernel
 		tools
 		selftests bpf_test_percpu_cost.ko percpu_cost

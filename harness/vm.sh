@@ -19,18 +19,18 @@ libraries()
 # The guest's root in RUN/root, and test_progs with all that it opens at run time in /tests
 root_dir()
 {
-	local run=$1 t=$out/selftests file
+	local run=$1 t=$user/selftests file
 	mkdir -p "$run"/root/{bin,lib,proc,sys,tmp,share,root}
 	ln -s lib "$run/root/lib64"
 	ln -s busybox "$run/root/bin/sh"
 	cp "$h/init" "$run/root/init"
-	cp "$(find "$sysroot"/{,usr/}bin/busybox 2>/dev/null | head -n 1)" "$out/bpftool/bpftool" "$run/root/bin/" || return 1
+	cp "$(find "$sysroot"/{,usr/}bin/busybox 2>/dev/null | head -n 1)" "$user/bpftool/bpftool" "$run/root/bin/" || return 1
 	[ ! -e "$out/sample/percpu_monitor" ] || cp "$out/sample/percpu_monitor" "$run/root/bin/"
 	libraries "$run/root" "$run"/root/bin/* || return 1
 	printf '%s\n' "dir /dev 0755 0 0" "nod /dev/console 0600 0 0 c 5 1" "file /cmd $run/cmd 0755 0 0" >"$run/list"
 	[ "$2" = tests ] || return 0
 	mkdir "$run/root/tests"
-	[ -z "$config" ] || cp /usr/sbin/tc /usr/bin/{ip,ping} "$run/root/tests"
+	[ "$config" != -full ] || cp /usr/sbin/tc /usr/bin/{ip,ping} "$run/root/tests"
 	for file in test_progs test_verifier test_maps; do
 		[ ! -e "$t/$file" ] || "${cross}strip" -g -o "$run/root/tests/$file" "$t/$file"
 	done
@@ -40,7 +40,7 @@ root_dir()
 		echo "slink /tests/tools/sbin/bpftool /bin/bpftool 0777 0 0"
 		echo "file /tests/allow $h/config/tests 0644 0 0"
 		cat "$src/tools/testing/selftests/bpf/DENYLIST.${triplet%%-*}" "$h/config/deny.$arch" >"$run/root/tests/deny" 2>/dev/null || true
-		for file in "$t"/*.bpf.o "$t"/*.ko "$t"/btf_dump_test_case_*.c \
+		for file in "$t"/*.bpf.o "$out"/selftests/*.ko "$t"/btf_dump_test_case_*.c \
 			    "$t"/{urandom_read,liburandom_read.so,uprobe_multi,sign-file,veristat}; do
 			[ ! -e "$file" ] || echo "file /tests/${file##*/} $file 0755 0 0"
 		done
@@ -52,9 +52,10 @@ root_dir()
 # boot or died before, 126 when an oops or a warning is on its console.
 guest()
 (
-	run=$(mktemp -d "$out/vm.XXXXXX") accel= io=stdio,id=io limit=${3:-0} append=${4:-} devices=()
+	run=$(mktemp -d "$out/vm.XXXXXX") accel= io=stdio,id=io limit=${3:-0} append=${4:-} memory=4G devices=()
 	trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$run"' EXIT
 	if [ "$arch" = "$host" ] && [ -w /dev/kvm ] && grep -qwE 'vmx|svm' /proc/cpuinfo; then accel="-accel kvm"; fi
+	[ "$config" != -debug ] || { memory=6G; append="panic_on_warn=1 $append"; }
 	[ "$2" != shell ] || {
 		io+=,signal=off
 		append=TERM=${TERM:-linux}
@@ -69,7 +70,7 @@ guest()
 	fi
 	[ -z "${SHARE:-}" ] || devices+=(-virtfs "local,path=${SHARE//,/,,},mount_tag=share,security_model=none,multidevs=remap")
 	# shellcheck disable=SC2086
-	set -- timeout --foreground "$limit" "$qemu" $machine ${QEMU_ARGS:-} $accel -accel tcg,thread=single -smp 6 -m 4G -nodefaults -no-user-config -no-reboot \
+	set -- timeout --foreground "$limit" "$qemu" $machine -smp 6 -m "$memory" ${QEMU_ARGS:-} $accel -accel tcg,thread=single -nodefaults -no-user-config -no-reboot \
 		-display none -kernel "$obj/$image" -initrd "$run/initrd" \
 		-append "console=$console no_timer_check panic=-1 oops=panic maxcpus=4 $append" \
 		-serial "file:$run/console" -device virtio-serial -device virtio-rng \

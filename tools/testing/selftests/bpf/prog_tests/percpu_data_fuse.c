@@ -6,6 +6,9 @@
  * programs return and leave in the memory of every CPU. Serial, since the JIT's
  * settings are the whole system's.
  *
+ * So must what the verifier accepts of programs that it should reject, which are
+ * those of the subtests called hostile.
+ *
  * PERCPU_FUSE_SEED=n in the environment begins with another program than usual
  * (and prints it if it fails), PERCPU_FUSE_PROGS=n sets how many there are.
  */
@@ -13,37 +16,49 @@
 #define _GNU_SOURCE
 #include <sched.h>
 #include "percpu_data_helpers.h"
-#include "percpu_data_gen.h"
+#include "percpu_data_hostile.h"
 #include "cap_helpers.h"
 #include "sysctl_helpers.h"
+#include "unpriv_helpers.h"
 #include "percpu_data_linfo.skel.h"
 
 #define JIT_HARDEN	"/proc/sys/net/core/bpf_jit_harden"
 
 static char log_buf[64 * 1024];
-static int nr_cpus, nr_progs = 400;
+static int nr_cpus, nr_progs = 200;
 static unsigned long long first_seed = 1;
 static int zero;
 
-struct setup {
-	int direct_fd;
-	int lookup_fd;
-	__u32 value_size;
-	bool priv;
-	__u32 flags;
-	char *before, *direct, *lookup;	/* copies of all CPUs */
+/* The maps of one variant, and the copies of all CPUs */
+struct variant {
+	struct gen_maps maps;
+	char *copies[GEN_MAPS];
 };
 
-static int create(__u32 value_size)
+struct setup {
+	enum gen_caps caps;
+	__u32 flags;
+	struct gen_hostile *h;	/* NULL unless the programs are hostile */
+	bool frozen;
+	int progs_fd;
+	__u32 value_size[GEN_MAPS];
+	char *before[GEN_MAPS];
+	struct variant direct, lookup;
+};
+
+static int create(__u32 value_size, __u32 map_flags)
 {
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = map_flags);
+
 	return bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, "percpu_data", sizeof(int), value_size, 1,
-			      NULL);
+			      &opts);
 }
 
-static int load(struct setup *s, const struct bpf_insn *insns, int cnt, bool verbose)
+static int load(struct setup *s, const int *fds, const struct bpf_insn *insns, int cnt,
+		bool verbose)
 {
-	LIBBPF_OPTS(bpf_prog_load_opts, opts, .prog_flags = s->flags);
-	__u64 caps;
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .prog_flags = s->flags, .fd_array = fds);
+	__u64 drop = 0, caps;
 	int fd;
 
 	if (verbose) {
@@ -52,12 +67,14 @@ static int load(struct setup *s, const struct bpf_insn *insns, int cnt, bool ver
 		opts.log_size = sizeof(log_buf);
 		log_buf[0] = 0;
 	}
-	if (!s->priv && !ASSERT_OK(cap_disable_effective(1ULL << CAP_SYS_ADMIN |
-							 1ULL << CAP_PERFMON, &caps), "caps"))
+	if (s->caps < GEN_PRIV)
+		drop |= 1ULL << CAP_SYS_ADMIN | 1ULL << CAP_PERFMON;
+	if (s->caps < GEN_BPF)
+		drop |= 1ULL << CAP_BPF | 1ULL << CAP_NET_ADMIN;
+	if (!ASSERT_OK(cap_disable_effective(drop, &caps), "caps"))
 		return -EPERM;
 	fd = bpf_prog_load(BPF_PROG_TYPE_SOCKET_FILTER, NULL, "GPL", insns, cnt, &opts);
-	if (!s->priv)
-		ASSERT_OK(cap_enable_effective(caps, NULL), "caps");
+	ASSERT_OK(cap_enable_effective(caps, NULL), "caps");
 	return fd;
 }
 
@@ -89,43 +106,124 @@ static int run(int fd, unsigned long long seed, __u32 *hash)
 	return 0;
 }
 
+/* What a program begins with: other values in its window on each CPU */
 static void fill(struct setup *s, unsigned long long seed)
 {
-	int i, size = s->value_size * nr_cpus / sizeof(int);
+	struct percpu_gen rnd = { .rnd = seed };
+	int map, cpu, i;
 
-	srand(seed);
-	for (i = 0; i < size; i++)
-		((int *)s->before)[i] = rand() << 16 ^ rand();
+	for (map = 0; map < GEN_MAPS; map++)
+		for (cpu = 0; cpu < nr_cpus; cpu++)
+			for (i = 0; i < GEN_WINDOW; i += sizeof(int))
+				*(int *)(s->before[map] + cpu * s->value_size[map] +
+					 s->direct.maps.base[map] + i) = gen_rnd(&rnd, UINT_MAX);
 }
 
-/* Return 1 if the programs did the same, 0 if they differ, -1 if the verifier rejects them. */
-static int compare(struct setup *s, struct percpu_gen *g, unsigned long long seed)
+/* Run a variant's program from the same beginning. */
+static int run_variant(struct setup *s, struct variant *v, int fd, unsigned long long seed,
+		       __u32 *hash)
+{
+	int map, err = 0;
+
+	for (map = 0; map < GEN_MAPS && !s->frozen; map++)
+		err = err ?: bpf_map_update_elem(v->maps.fds[map], &zero, s->before[map], 0);
+	err = err ?: run(fd, seed, hash);
+	for (map = 0; map < GEN_MAPS; map++)
+		err = err ?: bpf_map_lookup_elem(v->maps.fds[map], &zero, v->copies[map]);
+	return err;
+}
+
+/* What is rejected has to be rejected with a message that does not tell of a bug. */
+static bool says_why(struct setup *s, struct variant *v, const struct bpf_insn *insns, int cnt)
+{
+	int fd = load(s, v->maps.fds, insns, cnt, true);
+
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 && log_buf[0] && !strstr(log_buf, "verifier bug");
+}
+
+/* Did the kernel warn of something? */
+static bool kernel_warned(void)
+{
+	unsigned long taint = 0;
+	FILE *f;
+
+	f = fopen("/proc/sys/kernel/tainted", "r");
+	if (!ASSERT_OK_PTR(f, "tainted"))
+		return true;
+	ASSERT_EQ(fscanf(f, "%lu", &taint), 1, "tainted");
+	fclose(f);
+	return taint & (1 << 9);
+}
+
+/* Generate the programs, return the number of instructions. */
+static int generate(struct setup *s, struct percpu_gen *g, unsigned long long seed,
+		    struct bpf_insn *direct, struct bpf_insn *lookup)
+{
+	int map, cnt, base;
+
+	for (map = 0; map < GEN_MAPS; map++) {
+		/* what is frozen has been filled once and for all */
+		base = s->frozen ? 0 : seed % ((s->value_size[map] - GEN_WINDOW) / 8 + 1) * 8;
+		/* the bounds are more interesting */
+		if (s->h && seed & 1 << map && !s->frozen)
+			base = seed & 4 ? 0 : s->value_size[map] - GEN_WINDOW;
+		s->direct.maps.base[map] = base;
+		s->lookup.maps.base[map] = base;
+	}
+	percpu_gen(g, seed, s->progs_fd, s->caps, s->h);
+	if (s->h && !gen_rnd(g, 4))
+		gen_mutate(g);
+	cnt = g->cnt;
+	percpu_gen_variant(g, GEN_DIRECT, &s->direct.maps, direct);
+	percpu_gen_variant(g, GEN_LOOKUP, &s->lookup.maps, lookup);
+	if (s->h && !gen_rnd(g, 6))
+		percpu_gen_damage(g, direct);
+	return cnt;
+}
+
+enum result { REJECTED, DIFFER, SAME };
+
+/* Have a pair of programs verified, run them if they are accepted, and compare what they do. */
+static enum result compare(struct setup *s, struct percpu_gen *g, unsigned long long seed)
 {
 	struct bpf_insn direct[GEN_MAX_INSNS], lookup[GEN_MAX_INSNS];
-	int base, direct_prog, lookup_prog, ret = -1, err;
+	int direct_prog, lookup_prog, cnt, map, err;
+	enum result ret = REJECTED;
 	__u32 direct_hash, lookup_hash;
 
-	percpu_gen(g, seed, s->lookup_fd, s->priv);
-	base = seed % ((s->value_size - GEN_WINDOW) / 8 + 1) * 8;
-	percpu_gen_variant(g, GEN_DIRECT, s->direct_fd, base, direct);
-	percpu_gen_variant(g, GEN_LOOKUP, s->lookup_fd, base, lookup);
+	cnt = generate(s, g, seed, direct, lookup);
+	direct_prog = load(s, s->direct.maps.fds, direct, g->cnt, false);
+	lookup_prog = load(s, s->lookup.maps.fds, lookup, cnt, false);
 
-	direct_prog = load(s, direct, g->cnt, false);
-	lookup_prog = load(s, lookup, g->cnt, false);
-	if (direct_prog < 0 || lookup_prog < 0)
+	if (direct_prog < 0 && !says_why(s, &s->direct, direct, g->cnt)) {
+		fprintf(stderr, "rejected without a message: %d\n", direct_prog);
+		ret = DIFFER;
+	} else if (direct_prog >= 0 && g->damaged) {
+		fprintf(stderr, "accepted, but damaged\n");
+		ret = DIFFER;
+	} else if (direct_prog < 0 && lookup_prog >= 0 && s->h && !g->damaged &&
+		   s->h->access == GEN_READ_WRITE) {
+		fprintf(stderr, "rejected, the other one is accepted\n");
+		ret = DIFFER;
+	} else if (direct_prog >= 0 && lookup_prog < 0 && s->h && s->caps == GEN_PRIV) {
+		fprintf(stderr, "accepted, the other one is rejected\n");
+		ret = DIFFER;
+	}
+	if (direct_prog < 0 || lookup_prog < 0 || ret == DIFFER || g->no_run)
 		goto out;
 
 	fill(s, seed);
-	err = bpf_map_update_elem(s->direct_fd, &zero, s->before, 0);
-	err = err ?: bpf_map_update_elem(s->lookup_fd, &zero, s->before, 0);
-	err = err ?: run(direct_prog, seed, &direct_hash);
-	err = err ?: run(lookup_prog, seed, &lookup_hash);
-	err = err ?: bpf_map_lookup_elem(s->direct_fd, &zero, s->direct);
-	err = err ?: bpf_map_lookup_elem(s->lookup_fd, &zero, s->lookup);
+	err = run_variant(s, &s->direct, direct_prog, seed, &direct_hash);
+	err = err ?: run_variant(s, &s->lookup, lookup_prog, seed, &lookup_hash);
 	if (!ASSERT_OK(err, "update, run, lookup"))
 		goto out;
-	ret = direct_hash == lookup_hash &&
-	      !memcmp(s->direct, s->lookup, (size_t)s->value_size * nr_cpus);
+	ret = direct_hash == lookup_hash || g->leaks ? SAME : DIFFER;
+	for (map = 0; map < GEN_MAPS && !g->leaks; map++)
+		if (memcmp(s->direct.copies[map], s->lookup.copies[map],
+			   (size_t)s->value_size[map] * nr_cpus))
+			ret = DIFFER;
 out:
 	if (direct_prog >= 0)
 		close(direct_prog);
@@ -134,95 +232,242 @@ out:
 	return ret;
 }
 
-static void print_prog(struct setup *s, struct percpu_gen *g)
+static void print_prog(struct setup *s, struct percpu_gen *g, unsigned long long seed)
 {
-	struct bpf_insn insns[GEN_MAX_INSNS];
-	int fd;
+	struct bpf_insn direct[GEN_MAX_INSNS], lookup[GEN_MAX_INSNS];
+	int cnt;
 
-	percpu_gen_variant(g, GEN_DIRECT, s->direct_fd, 0, insns);
-	fd = load(s, insns, g->cnt, true);
-	if (fd >= 0)
-		close(fd);
+	cnt = generate(s, g, seed, direct, lookup);
+	says_why(s, &s->direct, direct, g->cnt);
 	fprintf(stderr, "%s\n", log_buf);
+	if (s->h) {
+		says_why(s, &s->lookup, lookup, cnt);
+		fprintf(stderr, "%s\n", log_buf);
+	}
 }
 
-static void test_random(__u32 value_size, const char *harden, bool priv, __u32 flags)
+static void free_setup(struct setup *s)
 {
-	struct setup s = { .value_size = value_size, .priv = priv, .flags = flags };
-	int i, ret, same = 0, rejected = 0;
+	int map;
+
+	for (map = 0; map < GEN_MAPS; map++) {
+		close(s->direct.maps.fds[map]);
+		close(s->lookup.maps.fds[map]);
+		free(s->direct.copies[map]);
+		free(s->lookup.copies[map]);
+		free(s->before[map]);
+	}
+	close(s->progs_fd);
+}
+
+static bool init_setup(struct setup *s)
+{
+	__u32 flags = 0;
+	size_t size;
+	int map;
+
+	/* a small value is likely to be in the first per-CPU chunk, the largest can't be */
+	s->value_size[0] = GEN_WINDOW;
+	s->value_size[1] = MAX_VALUE_SIZE;
+	if (s->h && s->h->access != GEN_READ_WRITE)
+		flags = s->h->access == GEN_READ ? BPF_F_RDONLY_PROG : BPF_F_WRONLY_PROG;
+	s->progs_fd = bpf_map_create(BPF_MAP_TYPE_PROG_ARRAY, NULL, sizeof(int), sizeof(int), 1,
+				     NULL);
+	if (!ASSERT_OK_FD(s->progs_fd, "progs"))
+		return false;
+	for (map = 0; map < GEN_MAPS; map++) {
+		size = (size_t)s->value_size[map] * nr_cpus;
+		s->direct.maps.fds[map] = create(s->value_size[map], flags);
+		s->lookup.maps.fds[map] = create(s->value_size[map], 0);
+		s->direct.copies[map] = malloc(size);
+		s->lookup.copies[map] = malloc(size);
+		s->before[map] = malloc(size);
+		if (!ASSERT_OK_FD(s->direct.maps.fds[map], "map") ||
+		    !ASSERT_OK_FD(s->lookup.maps.fds[map], "map") ||
+		    !ASSERT_OK_PTR(s->direct.copies[map], "direct") ||
+		    !ASSERT_OK_PTR(s->lookup.copies[map], "lookup") ||
+		    !ASSERT_OK_PTR(s->before[map], "before"))
+			return false;
+		memset(s->before[map], 0x5a, size);
+	}
+	s->direct.maps.fds[GEN_MAPS] = s->progs_fd;
+	s->lookup.maps.fds[GEN_MAPS] = s->progs_fd;
+	return true;
+}
+
+/* Run as many as wanted, say how many the verifier rejected. */
+static int run_progs(struct setup *s, const char *harden, int nr)
+{
+	int i, cnt[SAME + 1] = {}, rejected = -1;
 	struct percpu_gen *g = NULL;
+	enum result ret;
 	char old[16] = "";
 	cpu_set_t cpus;
 
 	if (!ASSERT_OK(sched_getaffinity(0, sizeof(cpus), &cpus), "affinity"))
-		return;
-	s.direct_fd = create(value_size);
-	s.lookup_fd = create(value_size);
-	s.before = calloc(nr_cpus, value_size);
-	s.direct = calloc(nr_cpus, value_size);
-	s.lookup = calloc(nr_cpus, value_size);
+		return -1;
 	g = malloc(sizeof(*g));
-	if (!ASSERT_GE(s.direct_fd, 0, "map") || !ASSERT_GE(s.lookup_fd, 0, "map") ||
-	    !ASSERT_OK_PTR(s.before, "before") || !ASSERT_OK_PTR(s.direct, "direct") ||
-	    !ASSERT_OK_PTR(s.lookup, "lookup") || !ASSERT_OK_PTR(g, "gen") ||
-	    sysctl_set_or_fail(JIT_HARDEN, old, harden))
+	if (!ASSERT_OK_PTR(g, "gen") || sysctl_set_or_fail(JIT_HARDEN, old, harden))
 		goto out;
 
-	for (i = 0; i < nr_progs; i++) {
-		ret = compare(&s, g, first_seed + i);
-		if (ret < 0) {
-			rejected++;
-			if (getenv("PERCPU_FUSE_REJECTED"))
-				print_prog(&s, g);
-			continue;
+	for (i = 0; i < nr; i++) {
+		bool warned = kernel_warned();
+
+		ret = compare(s, g, first_seed + i);
+		if (!warned && kernel_warned()) {
+			fprintf(stderr, "the kernel warned\n");
+			ret = DIFFER;
 		}
-		same += ret;
-		if (!ret) {
+		cnt[ret]++;
+		if (ret == DIFFER) {
 			fprintf(stderr, "PERCPU_FUSE_SEED=%llu\n", first_seed + i);
 			if (getenv("PERCPU_FUSE_SEED"))
-				print_prog(&s, g);
+				print_prog(s, g, first_seed + i);
+		} else if (ret == REJECTED && getenv("PERCPU_FUSE_REJECTED")) {
+			print_prog(s, g, first_seed + i);
 		}
 	}
-	fprintf(stdout, "%d programs, first %llu: %d rejected\n", nr_progs, first_seed, rejected);
-	ASSERT_EQ(same, nr_progs - rejected, "same");
-	/* the verifier has to be content with most of them for the test to mean something */
-	ASSERT_LE(rejected, nr_progs / (priv ? 10 : 2), "rejected");
+	fprintf(stdout, "%d programs, first %llu: %d rejected\n", nr, first_seed, cnt[REJECTED]);
+	ASSERT_EQ(cnt[DIFFER], 0, "differ");
+	rejected = cnt[REJECTED];
 out:
 	if (old[0])
 		sysctl_set_or_fail(JIT_HARDEN, NULL, old);
 	ASSERT_OK(sched_setaffinity(0, sizeof(cpus), &cpus), "affinity");
 	free(g);
-	free(s.before);
-	free(s.direct);
-	free(s.lookup);
-	close(s.direct_fd);
-	close(s.lookup_fd);
+	return rejected;
 }
 
-/* Sharing an address removes instructions, and the JIT must still find the tail call. */
+static void test_random(const char *harden, enum gen_caps caps, __u32 flags)
+{
+	struct setup s = { .caps = caps, .flags = flags };
+
+	/* the verifier has to be content with most of them for the test to mean something */
+	if (init_setup(&s))
+		ASSERT_LE(run_progs(&s, harden, nr_progs), nr_progs / (caps == GEN_PRIV ? 10 : 2),
+			  "rejected");
+	free_setup(&s);
+}
+
+/* All kfuncs of the kernel */
+static int find_kfuncs(struct gen_hostile *h)
+{
+	const struct btf_type *t, *proto;
+	int i, j, max = 0;
+	struct btf *btf;
+	void *kfuncs;
+
+	btf = btf__load_vmlinux_btf();
+	if (!btf)
+		return -ENOENT;
+	for (i = 1; i < btf__type_cnt(btf); i++) {
+		t = btf__type_by_id(btf, i);
+		if (!btf_is_decl_tag(t) ||
+		    strcmp(btf__name_by_offset(btf, t->name_off), "bpf_kfunc"))
+			continue;
+		if (h->kfunc_cnt == max) {
+			max = max * 2 ?: 256;
+			kfuncs = realloc(h->kfuncs, max * sizeof(*h->kfuncs));
+			if (!kfuncs)
+				break;
+			h->kfuncs = kfuncs;
+		}
+		h->kfuncs[h->kfunc_cnt].id = t->type;
+		h->kfuncs[h->kfunc_cnt].ptrs = 0;
+		proto = btf__type_by_id(btf, btf__type_by_id(btf, t->type)->type);
+		for (j = 0; j < btf_vlen(proto) && j < 5; j++) {
+			t = skip_mods_and_typedefs(btf, btf_params(proto)[j].type, NULL);
+			h->kfuncs[h->kfunc_cnt].ptrs |= btf_is_ptr(t) << j;
+		}
+		h->kfunc_cnt++;
+	}
+	btf__free(btf);
+	return 0;
+}
+
+/* The maps that hostile programs use beside their own */
+static bool init_hostile(struct gen_hostile *h)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_RDONLY_PROG);
+	static const char str[16] = "x%llx";
+	int i;
+
+	h->fds[GEN_FD_STR] = bpf_map_create(BPF_MAP_TYPE_ARRAY, NULL, 4, sizeof(str), 1, &opts);
+	h->fds[GEN_FD_ARRAY] = bpf_map_create(BPF_MAP_TYPE_ARRAY, NULL, 4, 8, 4, NULL);
+	h->fds[GEN_FD_HASH] = bpf_map_create(BPF_MAP_TYPE_HASH, NULL, 4, 8, 4, NULL);
+	h->fds[GEN_FD_RINGBUF] = bpf_map_create(BPF_MAP_TYPE_RINGBUF, NULL, 0, 0, getpagesize(),
+						NULL);
+	h->fds[GEN_FD_PERCPU_ARRAY] = bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, NULL, 4,
+						     GEN_WINDOW, 2, NULL);
+	h->fds[GEN_FD_PERCPU_HASH] = bpf_map_create(BPF_MAP_TYPE_PERCPU_HASH, NULL, 4, GEN_WINDOW,
+						    1, NULL);
+	h->fds[GEN_FD_NONE] = open("/dev/null", O_RDONLY);
+	for (i = 0; i < GEN_FDS; i++)
+		if (!ASSERT_OK_FD(h->fds[i], "fd"))
+			return false;
+	return ASSERT_OK(bpf_map_update_elem(h->fds[GEN_FD_STR], &zero, str, 0), "update") &&
+	       ASSERT_OK(bpf_map_freeze(h->fds[GEN_FD_STR]), "freeze") &&
+	       ASSERT_OK(find_kfuncs(h), "kfuncs");
+}
+
+static void test_hostile(const char *harden, enum gen_caps caps, enum gen_access access)
+{
+	struct gen_hostile h = { .op = gen_hostile, .access = access, .nr_cpus = nr_cpus };
+	struct setup s = { .caps = caps, .h = &h };
+	int i, rejected, nr = nr_progs / 2;
+
+	for (i = 0; i < GEN_FDS; i++)
+		h.fds[i] = -1;
+	if (!init_setup(&s) || !init_hostile(&h))
+		goto out;
+	h.base = s.direct.maps.base;
+	for (i = 0; i < GEN_MAPS; i++)
+		h.value_size[i] = s.value_size[i];
+	if (access == GEN_READ) {
+		fill(&s, first_seed);
+		for (i = 0; i < GEN_MAPS; i++)
+			if (!ASSERT_OK(bpf_map_update_elem(s.direct.maps.fds[i], &zero,
+							   s.before[i], 0), "update") ||
+			    !ASSERT_OK(bpf_map_update_elem(s.lookup.maps.fds[i], &zero,
+							   s.before[i], 0), "update") ||
+			    !ASSERT_OK(bpf_map_freeze(s.direct.maps.fds[i]), "freeze"))
+				goto out;
+		s.frozen = true;
+	}
+	rejected = run_progs(&s, harden, nr);
+	/* the verifier has to find fault with some, and not with all */
+	ASSERT_GT(rejected, nr / 10, "rejected");
+	ASSERT_LT(rejected, nr * 9 / 10, "rejected");
+out:
+	for (i = 0; i < GEN_FDS; i++)
+		close(h.fds[i]);
+	free(h.kfuncs);
+	free_setup(&s);
+}
+
 /* libbpf wants each line of a function at an address of its own, with code or without. */
 static void test_line_info(void)
 {
-	struct bpf_line_info lines[32];
+	struct bpf_line_info lines[32] = {};
+	__u64 jited_lines[32] = {}, ksyms[2] = {};
+	__u32 lens[2] = {}, len = sizeof(struct bpf_prog_info);
 	struct bpf_prog_info info = {
 		.nr_line_info = ARRAY_SIZE(lines),
 		.line_info = ptr_to_u64(lines),
 		.line_info_rec_size = sizeof(*lines),
+		.nr_jited_line_info = ARRAY_SIZE(jited_lines),
+		.jited_line_info = ptr_to_u64(jited_lines),
+		.jited_line_info_rec_size = sizeof(*jited_lines),
+		.nr_jited_ksyms = ARRAY_SIZE(ksyms),
+		.jited_ksyms = ptr_to_u64(ksyms),
+		.nr_jited_func_lens = ARRAY_SIZE(lens),
+		.jited_func_lens = ptr_to_u64(lens),
 	};
 	struct percpu_data_linfo *skel = percpu_data_linfo__open_and_load();
 	struct bpf_prog_linfo *linfo = NULL;
-	__u64 jited_lines[32], ksyms[2];
-	__u32 lens[2], len = sizeof(info);
 
 	if (!ASSERT_OK_PTR(skel, "open_and_load"))
 		return;
-	info.nr_jited_line_info = ARRAY_SIZE(jited_lines);
-	info.jited_line_info = ptr_to_u64(jited_lines);
-	info.jited_line_info_rec_size = sizeof(*jited_lines);
-	info.nr_jited_ksyms = ARRAY_SIZE(ksyms);
-	info.jited_ksyms = ptr_to_u64(ksyms);
-	info.nr_jited_func_lens = ARRAY_SIZE(lens);
-	info.jited_func_lens = ptr_to_u64(lens);
 	if (!ASSERT_OK(bpf_prog_get_info_by_fd(bpf_program__fd(skel->progs.count), &info, &len),
 		       "info"))
 		goto out;
@@ -235,16 +480,17 @@ out:
 	percpu_data_linfo__destroy(skel);
 }
 
+/* Sharing an address removes instructions, and the JIT must still find the tail call. */
 static void test_tail_call(void)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts);
 	char packet[64] = {};
 	int progs_fd, map_fd, main_fd = -1, callee_fd = -1;
-	struct setup s = { .priv = true };
+	struct setup s = { .caps = GEN_PRIV };
 
 	opts.data_in = packet;
 	opts.data_size_in = sizeof(packet);
-	map_fd = create(24);
+	map_fd = create(24, 0);
 	progs_fd = bpf_map_create(BPF_MAP_TYPE_PROG_ARRAY, NULL, sizeof(int), sizeof(int), 1, NULL);
 	if (!ASSERT_GE(map_fd, 0, "map") || !ASSERT_GE(progs_fd, 0, "progs"))
 		goto out;
@@ -275,8 +521,8 @@ static void test_tail_call(void)
 		BPF_EXIT_INSN(),
 	};
 
-	main_fd = load(&s, insns, ARRAY_SIZE(insns), false);
-	callee_fd = load(&s, callee, ARRAY_SIZE(callee), false);
+	main_fd = load(&s, NULL, insns, ARRAY_SIZE(insns), false);
+	callee_fd = load(&s, NULL, callee, ARRAY_SIZE(callee), false);
 	if (ASSERT_GE(main_fd, 0, "main") && ASSERT_GE(callee_fd, 0, "callee") &&
 	    ASSERT_OK(bpf_map_update_elem(progs_fd, &zero, &callee_fd, 0), "update") &&
 	    ASSERT_OK(bpf_prog_test_run_opts(main_fd, &opts), "run"))
@@ -297,17 +543,17 @@ static bool has_code(__u32 value_size, const char *harden, bool returned, const 
 {
 	struct bpf_prog_info info = {};
 	__u32 info_len = sizeof(info);
-	struct setup s = { .priv = true };
+	struct setup s = { .caps = GEN_PRIV };
 	bool found = false;
 	char old[16];
-	int fd;
+	int fd, map_fd;
 
-	s.direct_fd = create(value_size);
-	if (!ASSERT_GE(s.direct_fd, 0, "map") || sysctl_set_or_fail(JIT_HARDEN, old, harden))
+	map_fd = create(value_size, 0);
+	if (!ASSERT_GE(map_fd, 0, "map") || sysctl_set_or_fail(JIT_HARDEN, old, harden))
 		goto out;
 
 	struct bpf_insn insns[] = {
-		BPF_LD_MAP_VALUE(BPF_REG_1, s.direct_fd, 0),
+		BPF_LD_MAP_VALUE(BPF_REG_1, map_fd, 0),
 		BPF_LDX_MEM(BPF_DW, BPF_REG_2, BPF_REG_1, 0),
 		BPF_ALU64_IMM(BPF_ADD, BPF_REG_2, 1),
 		BPF_STX_MEM(BPF_DW, BPF_REG_1, BPF_REG_2, 0),
@@ -317,7 +563,7 @@ static bool has_code(__u32 value_size, const char *harden, bool returned, const 
 
 	if (returned)
 		insns[5] = BPF_MOV64_REG(BPF_REG_0, BPF_REG_2);
-	fd = load(&s, insns, ARRAY_SIZE(insns), false);
+	fd = load(&s, NULL, insns, ARRAY_SIZE(insns), false);
 	sysctl_set_or_fail(JIT_HARDEN, NULL, old);
 	if (!ASSERT_GE(fd, 0, "load"))
 		goto out;
@@ -328,7 +574,7 @@ static bool has_code(__u32 value_size, const char *harden, bool returned, const 
 		found = memmem(image, info.jited_prog_len, bytes, len);
 	close(fd);
 out:
-	close(s.direct_fd);
+	close(map_fd);
 	return found;
 }
 
@@ -366,6 +612,14 @@ static void test_code(void)
 }
 #endif
 
+#define unpriv(test)				\
+	do {					\
+		if (get_unpriv_disabled())	\
+			test__skip();		\
+		else				\
+			test;			\
+	} while (0)
+
 void serial_test_percpu_data_fuse(void)
 {
 	const char *env;
@@ -386,17 +640,35 @@ void serial_test_percpu_data_fuse(void)
 		test_line_info();
 	if (test__start_subtest("tail_call"))
 		test_tail_call();
-	/* a small value is likely to be in the first per-CPU chunk, the largest can't be */
-	if (test__start_subtest("small"))
-		test_random(GEN_WINDOW, "0", true, 0);
-	if (test__start_subtest("large"))
-		test_random(MAX_VALUE_SIZE, "0", true, 0);
-	if (test__start_subtest("small_blinded"))
-		test_random(GEN_WINDOW, "2", true, 0);
-	if (test__start_subtest("large_blinded"))
-		test_random(MAX_VALUE_SIZE, "2", true, 0);
+	if (test__start_subtest("priv"))
+		test_random("0", GEN_PRIV, 0);
+	if (test__start_subtest("priv_blinded"))
+		test_random("2", GEN_PRIV, 0);
 	if (test__start_subtest("rnd_hi32"))
-		test_random(GEN_WINDOW, "0", true, BPF_F_TEST_RND_HI32);
+		test_random("0", GEN_PRIV, BPF_F_TEST_RND_HI32);
+	if (test__start_subtest("cap_bpf"))
+		test_random("0", GEN_BPF, 0);
+	if (test__start_subtest("cap_bpf_blinded"))
+		test_random("1", GEN_BPF, 0);
 	if (test__start_subtest("unpriv"))
-		test_random(GEN_WINDOW, "0", false, 0);
+		unpriv(test_random("0", GEN_UNPRIV, 0));
+	if (test__start_subtest("unpriv_blinded"))
+		unpriv(test_random("1", GEN_UNPRIV, 0));
+
+	if (test__start_subtest("hostile"))
+		test_hostile("0", GEN_PRIV, GEN_READ_WRITE);
+	if (test__start_subtest("hostile_blinded"))
+		test_hostile("2", GEN_PRIV, GEN_READ_WRITE);
+	if (test__start_subtest("hostile_frozen"))
+		test_hostile("0", GEN_PRIV, GEN_READ);
+	if (test__start_subtest("hostile_wronly"))
+		test_hostile("0", GEN_PRIV, GEN_WRITE);
+	if (test__start_subtest("hostile_cap_bpf"))
+		test_hostile("0", GEN_BPF, GEN_READ_WRITE);
+	if (test__start_subtest("hostile_cap_bpf_blinded"))
+		test_hostile("1", GEN_BPF, GEN_READ_WRITE);
+	if (test__start_subtest("hostile_unpriv"))
+		unpriv(test_hostile("0", GEN_UNPRIV, GEN_READ_WRITE));
+	if (test__start_subtest("hostile_unpriv_blinded"))
+		unpriv(test_hostile("1", GEN_UNPRIV, GEN_READ_WRITE));
 }

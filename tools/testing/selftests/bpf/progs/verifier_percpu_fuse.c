@@ -179,6 +179,46 @@ __naked void jump_in(void)
 		      : __clobber_all);
 }
 
+#if defined(__TARGET_ARCH_x86) || defined(__TARGET_ARCH_arm64) || defined(__TARGET_ARCH_powerpc)
+SEC("socket")
+__description("no address shared where an indirect jump may come in")
+__success __retval(8)
+__xlated("...")
+__xlated("{{[0-9]+}}: gotox r0")
+__xlated("{{[0-9]+}}: r6 = 0x{{[0-9a-f]+}}")
+__xlated("{{[0-9]+}}: r6 = &(void __percpu *)(r6)")
+__xlated("{{[0-9]+}}: *(u64 *)(r10 -8) = r6")
+__xlated("{{[0-9]+}}: r7 = 0x{{[0-9a-f]+}}")
+__xlated("{{[0-9]+}}: r7 = &(void __percpu *)(r7)")
+__naked void indirect_jump_in(void)
+{
+	asm volatile (".pushsection .jumptables,\"\",@progbits;"
+		      "jt_%=: .quad 1f - socket;"
+		      ".quad 2f - socket;"
+		      ".size jt_%=, 16;"
+		      ".global jt_%=;"
+		      ".popsection;"
+		      /* the packet has 50 bytes */
+		      "r1 = *(u32 *)(r1 + %[len]);"
+		      "r1 &= 2;"
+		      "r1 <<= 2;"
+		      "r0 = jt_%= ll;"
+		      "r0 += r1;"
+		      "r0 = *(u64 *)(r0 + 0);"
+		      ".8byte %[gotox_r0];"
+		      "1: r6 = %[vars] ll;"
+		      "*(u64 *)(r10 - 8) = r6;"
+		      "2: r7 = %[vars] + 8 ll;"
+		      "*(u64 *)(r10 - 16) = r7;"
+		      "r0 = *(u64 *)(r7 + 0);"
+		      "exit;"
+		      :
+		      : __imm_addr(vars), __imm_const(len, offsetof(struct __sk_buff, len)),
+			__imm_insn(gotox_r0, BPF_RAW_INSN(BPF_JMP | BPF_JA | BPF_X, 0, 0, 0, 0))
+		      : __clobber_all);
+}
+#endif
+
 /* From here on, what x86-64 makes of addresses that are used for memory accesses alone. */
 
 SEC("socket")

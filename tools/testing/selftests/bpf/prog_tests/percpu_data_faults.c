@@ -1,0 +1,543 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Whatever fails while per-CPU data is created, loaded, initialised, mapped,
+ * dumped and freed: it is an error and no more, nothing is left over, and it
+ * works the next time.
+ *
+ * /proc/self/task/TID/fail-nth makes the n-th allocation of this thread fail, or
+ * the n-th copy from and to user space. What is tried is done again and again
+ * until it is over before the n-th.
+ *
+ * Serial, as it counts the whole system's maps and programs.
+ */
+
+#define _GNU_SOURCE
+#include <signal.h>
+#include <linux/filter.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include "percpu_data_stress.h"
+#include "sysctl_helpers.h"
+#include "percpu_data_faults.skel.h"
+
+#define INIT	1000	/* see there */
+
+static const char * const fault_settings[][2] = {
+	{ "/sys/kernel/debug/failslab/ignore-gfp-wait", "N" },
+	{ "/sys/kernel/debug/failslab/verbose", "0" },
+	{ "/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N" },
+	{ "/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem", "N" },
+	{ "/sys/kernel/debug/fail_page_alloc/min-order", "0" },
+	{ "/sys/kernel/debug/fail_page_alloc/verbose", "0" },
+	{ "/sys/kernel/debug/fail_usercopy/verbose", "0" },
+};
+
+static int zero, nr_cpus, fail_nth_fd;
+
+struct faults {
+	struct percpu_data_faults *skel;	/* loaded before anything fails */
+	struct percpu_data_faults *tried;
+	int map_fd, prog_fd;
+	struct bpf_link *iter;
+	void *mem;
+	char *values;
+};
+
+static void set_fail_nth(int n)
+{
+	char buf[16];
+
+	/* this copies from user space itself */
+	snprintf(buf, sizeof(buf), "%d", n);
+	if (pwrite(fail_nth_fd, buf, strlen(buf), 0) < 0)
+		pwrite(fail_nth_fd, buf, strlen(buf), 0);
+}
+
+static int get_fail_nth(void)
+{
+	char buf[16] = {};
+
+	/* and this to it: it fails in the place of what would have been the next */
+	if (pread(fail_nth_fd, buf, sizeof(buf) - 1, 0) < 0)
+		return 1;
+	return atoi(buf);
+}
+
+static bool is_jited(int prog_fd)
+{
+	struct bpf_prog_info info = {};
+	__u32 len = sizeof(info);
+
+	return ASSERT_OK(bpf_prog_get_info_by_fd(prog_fd, &info, &len), "info") &&
+	       ASSERT_GT(info.jited_prog_len, 0, "jited");
+}
+
+/* Does a loaded object do what it has to, from the initial values on? */
+static bool check_object(struct percpu_data_faults *skel)
+{
+	typeof(*skel->percpu_large) large;
+	typeof(*skel->percpu_mapped) *mapped;
+	typeof(*skel->percpu) vars;
+	int cpu, err;
+
+	if (!is_jited(bpf_program__fd(skel->progs.count)))
+		return false;
+	for (cpu = 0; cpu < nr_cpus; cpu++) {
+		int runs = runs_of(cpu) ? 1 : 0;
+
+		if (runs && !ASSERT_OK(run_on_cpu(bpf_program__fd(skel->progs.count), cpu), "run"))
+			return false;
+		mapped = percpu_data_faults__percpu_mapped_ptr(skel, cpu);
+		err = percpu_data_faults__read_percpu(skel, cpu, &vars);
+		err = err ?: percpu_data_faults__read_percpu_large(skel, cpu, &large);
+		if (!ASSERT_OK(err, "read") || !ASSERT_OK_PTR(mapped, "mapped") ||
+		    !ASSERT_EQ(vars.vars.runs, INIT + runs, "vars") ||
+		    !ASSERT_STREQ(vars.vars.name, "initialized", "name") ||
+		    !ASSERT_EQ(mapped->mapped.runs, INIT + 1 + runs, "mapped") ||
+		    !ASSERT_EQ(mapped->mapped.last, INIT + 2 + runs, "last") ||
+		    !ASSERT_EQ(large.large[0], 0, "large") ||
+		    !ASSERT_EQ(large.large[4095], INIT + 3 + runs, "large last"))
+			return false;
+	}
+	return true;
+}
+
+static struct percpu_data_faults *open_object(void)
+{
+	struct percpu_data_faults *skel = percpu_data_faults__open();
+
+	if (skel && bpf_map__set_map_flags(skel->maps.percpu_mapped, BPF_F_MMAPABLE)) {
+		percpu_data_faults__destroy(skel);
+		skel = NULL;
+	}
+	return skel;
+}
+
+/* What is tried. Each returns 0 or an error; what it made is freed afterwards, too. */
+
+static int try_object(struct faults *f)
+{
+	int err;
+
+	f->tried = open_object();
+	if (!f->tried)
+		return -errno;
+	err = percpu_data_faults__load(f->tried);
+	if (!err && !percpu_data_faults__percpu_mapped_ptr(f->tried, 0))
+		err = -errno;
+	if (err) {
+		percpu_data_faults__destroy(f->tried);
+		f->tried = NULL;
+	}
+	return err;
+}
+
+static bool check_tried(struct faults *f, int err)
+{
+	bool ok;
+
+	if (err)
+		return true;
+	ok = check_object(f->tried);
+
+	percpu_data_faults__destroy(f->tried);
+	f->tried = NULL;
+	return ok;
+}
+
+static int try_create(struct faults *f)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
+
+	f->map_fd = bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, "faults", sizeof(int), MAX_VALUE_SIZE,
+				   1, &opts);
+	return f->map_fd < 0 ? f->map_fd : 0;
+}
+
+/* New copies are zeroes. */
+static bool check_map(struct faults *f, int err)
+{
+	bool ok;
+
+	if (err)
+		return true;
+
+	memset(f->values, 0xa5, nr_cpus * MAX_VALUE_SIZE);
+	ok = ASSERT_OK(bpf_map_lookup_elem(f->map_fd, &zero, f->values), "lookup");
+	for (size_t i = 0; ok && i < nr_cpus * MAX_VALUE_SIZE; i++)
+		ok = !f->values[i] || ASSERT_EQ(f->values[i], 0, "new copy");
+	close(f->map_fd);
+	return ok;
+}
+
+/* A program of two functions, with both relocation forms, and a call to another CPU's copy */
+static int try_load(struct faults *f)
+{
+	int fds[] = { bpf_map__fd(f->skel->maps.percpu), bpf_map__fd(f->skel->maps.percpu_large) };
+	struct bpf_insn insns[] = {
+		BPF_LD_IMM64_RAW(BPF_REG_1, BPF_PSEUDO_MAP_VALUE, fds[0]),
+		BPF_MOV64_IMM(BPF_REG_2, 0),
+		BPF_EMIT_CALL(BPF_FUNC_per_cpu_ptr),
+		BPF_JMP_IMM(BPF_JNE, BPF_REG_0, 0, 1),
+		BPF_EXIT_INSN(),
+		BPF_LDX_MEM(BPF_DW, BPF_REG_0, BPF_REG_0, 0),
+		BPF_CALL_REL(1),
+		BPF_EXIT_INSN(),
+		BPF_LD_IMM64_RAW(BPF_REG_1, BPF_PSEUDO_MAP_IDX_VALUE, 1),
+		BPF_LDX_MEM(BPF_DW, BPF_REG_2, BPF_REG_1, 0),
+		BPF_ALU64_IMM(BPF_ADD, BPF_REG_2, 1),
+		BPF_STX_MEM(BPF_DW, BPF_REG_1, BPF_REG_2, 0),
+		BPF_MOV64_IMM(BPF_REG_0, 0),
+		BPF_EXIT_INSN(),
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .fd_array = fds);
+
+	f->prog_fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "faults", "GPL", insns,
+				   ARRAY_SIZE(insns), &opts);
+	return f->prog_fd < 0 ? f->prog_fd : 0;
+}
+
+static bool check_prog(struct faults *f, int err)
+{
+	bool ok;
+
+	if (err)
+		return true;
+	ok = is_jited(f->prog_fd) && ASSERT_OK(run_on_cpu(f->prog_fd, 0), "run");
+
+	close(f->prog_fd);
+	return ok;
+}
+
+/* All ways to write */
+static int try_init(struct faults *f)
+{
+	LIBBPF_OPTS(bpf_map_batch_opts, opts);
+	int fd = bpf_map__fd(f->skel->maps.percpu_large), err;
+	__u32 count = 1;
+
+	memset(f->values, 0, nr_cpus * MAX_VALUE_SIZE);
+	err = bpf_map_update_elem(fd, &zero, f->values, 0);
+	err = err ?: bpf_map_update_elem(fd, &zero, f->values, BPF_F_ALL_CPUS);
+	err = err ?: bpf_map_update_elem(fd, &zero, f->values, BPF_F_CPU | 1ULL << 32);
+	return err ?: bpf_map_update_batch(fd, &zero, f->values, &count, &opts);
+}
+
+static int try_map(struct faults *f)
+{
+	f->mem = mmap(NULL, nr_cpus * MAX_VALUE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, f->map_fd,
+		      0);
+	return f->mem == MAP_FAILED ? -errno : 0;
+}
+
+/* What is not mapped can be frozen, what is can't. */
+static bool check_mapped(struct faults *f, int err)
+{
+	bool ok;
+
+	ok = ASSERT_EQ(bpf_map_freeze(f->map_fd), err ? 0 : -EBUSY, "freeze");
+	close(f->map_fd);
+	if (err)
+		return ok;
+	memset(f->mem, 1, nr_cpus * MAX_VALUE_SIZE);
+	return ASSERT_OK(munmap(f->mem, nr_cpus * MAX_VALUE_SIZE), "munmap") && ok;
+}
+
+/* What bpftool and iterators read */
+static int try_dump(struct faults *f)
+{
+	static char xlated[4096], jited[4096], buf[4096];
+	const struct percpu_data_faults *skel = f->skel;
+	struct bpf_prog_info info = {
+		.xlated_prog_insns = (unsigned long)xlated,
+		.xlated_prog_len = sizeof(xlated),
+		.jited_prog_insns = (unsigned long)jited,
+		.jited_prog_len = sizeof(jited),
+	};
+	LIBBPF_OPTS(bpf_map_batch_opts, opts);
+	int fd = bpf_map__fd(skel->maps.percpu_large), err;
+	struct bpf_map_info map_info = {};
+	__u32 info_len = sizeof(info), map_len = sizeof(map_info), count = 1, batch, key;
+
+	err = bpf_prog_get_info_by_fd(bpf_program__fd(skel->progs.count), &info, &info_len);
+	err = err ?: bpf_map_get_info_by_fd(fd, &map_info, &map_len);
+	err = err ?: bpf_map_lookup_elem(fd, &zero, f->values);
+	err = err ?: bpf_map_lookup_elem_flags(fd, &zero, f->values, BPF_F_CPU | 1ULL << 32);
+	err = err ?: bpf_map_get_next_key(fd, NULL, &key);
+	if (err)
+		return err;
+	/* it may say that this was all */
+	err = bpf_map_lookup_batch(fd, NULL, &batch, &key, f->values, &count, &opts);
+	if (err && err != -ENOENT)
+		return err;
+	snprintf(buf, sizeof(buf), "/proc/self/fdinfo/%d", fd);
+	fd = open(buf, O_RDONLY);
+	if (fd < 0)
+		return -errno;
+	err = read(fd, buf, sizeof(buf)) < 0 ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+/* Free what is there, and run the program that keeps it. */
+static int try_free(struct faults *f)
+{
+	percpu_data_faults__destroy(f->tried);
+	f->tried = NULL;
+	return 0;
+}
+
+static bool before_free(struct faults *f)
+{
+	return ASSERT_OK(try_object(f), "object");
+}
+
+static bool before_map(struct faults *f)
+{
+	return ASSERT_OK(try_create(f), "create");
+}
+
+static const struct {
+	const char *name;
+	bool (*before)(struct faults *f);
+	int (*act)(struct faults *f);
+	bool (*after)(struct faults *f, int err);
+	bool loads;
+} tries[] = {
+	{ "create", NULL, try_create, check_map },
+	{ "load", NULL, try_load, check_prog, true },
+	{ "init", NULL, try_init, NULL },
+	{ "map", before_map, try_map, check_mapped },
+	{ "dump", NULL, try_dump, NULL },
+	{ "free", before_free, try_free, NULL },
+	{ "object", NULL, try_object, check_tried, true },
+};
+
+/*
+ * What the kernel says when it has no memory, or that of the user is not there.
+ * A JIT that got none makes it -EINVAL, as no interpreter takes its place.
+ */
+static bool is_clean(int err, bool loads)
+{
+	return err == -ENOMEM || err == -EFAULT || err == -ENOSPC || err == -EAGAIN ||
+	       (loads && (err == -EINVAL || err == -ENOTSUPP));
+}
+
+/* Let one of them fail at its n-th point, from n = 1 on; every step-th only. */
+static void fail_each(struct faults *f, int i, int step)
+{
+	int n, err, left, failed = 0, worked = 0;
+	bool ok;
+
+	/* this has to work */
+	ok = (!tries[i].before || tries[i].before(f)) && ASSERT_OK(tries[i].act(f), tries[i].name) &&
+	     (!tries[i].after || tries[i].after(f, 0));
+	for (n = 1; ok; n += step) {
+		if (tries[i].before && !tries[i].before(f))
+			return;
+		set_fail_nth(n);
+		err = tries[i].act(f);
+		left = get_fail_nth();
+		set_fail_nth(0);
+		if (err) {
+			failed++;
+			ok = ASSERT_EQ(left, 0, "failed by itself") &&
+			     ASSERT_TRUE(is_clean(err, tries[i].loads), "clean error");
+		} else {
+			worked++;
+		}
+		if (tries[i].after)
+			ok = tries[i].after(f, err) && ok;
+		if (!ok)
+			fprintf(stdout, "%s, point %d: error %d\n", tries[i].name, n, err);
+		if (left)
+			break;
+	}
+	ASSERT_TRUE(ok, tries[i].name);
+	if (strcmp(tries[i].name, "free"))
+		ASSERT_GT(failed, 0, "nothing failed");
+	stress_says("faults in %s: %d points, %d errors, %d worked all the same", tries[i].name,
+		    n - 1, failed, worked - 1);
+}
+
+static void test_faults(void)
+{
+	char old[ARRAY_SIZE(fault_settings)][16] = {}, file[64];
+	struct stress_usage usage;
+	struct faults f = {};
+	int i;
+
+	snprintf(file, sizeof(file), "/proc/self/task/%ld/fail-nth", sys_gettid());
+	fail_nth_fd = open(file, O_RDWR);
+	if (fail_nth_fd < 0) {
+		test__skip();
+		return;
+	}
+	for (i = 0; i < ARRAY_SIZE(fault_settings); i++)
+		if (!access(fault_settings[i][0], W_OK) &&
+		    sysctl_set_or_fail(fault_settings[i][0], old[i], fault_settings[i][1]))
+			goto out;
+
+	/* libbpf finds out here, once, what the kernel can do */
+	f.skel = open_object();
+	f.values = malloc(nr_cpus * MAX_VALUE_SIZE);
+	if (!ASSERT_OK_PTR(f.skel, "open") || !ASSERT_OK_PTR(f.values, "malloc") ||
+	    !ASSERT_OK(percpu_data_faults__load(f.skel), "load") || !check_object(f.skel))
+		goto out;
+
+	check_kmemleak(true);
+	get_usage(&usage);
+	for (i = 0; i < ARRAY_SIZE(tries); i++) {
+		if (!test__start_subtest(tries[i].name))
+			continue;
+		fail_each(&f, i, tries[i].act == try_object && !stress_seconds() ? 11 : 1);
+		check_usage(&usage, tries[i].name);
+	}
+	check_kmemleak(false);
+out:
+	for (i = 0; i < ARRAY_SIZE(fault_settings); i++)
+		if (old[i][0])
+			sysctl_set_or_fail(fault_settings[i][0], NULL, old[i]);
+	percpu_data_faults__destroy(f.skel);
+	free(f.values);
+	close(fail_nth_fd);
+}
+
+/* Long enough a program that a signal finds it in each phase of loading */
+#define NR_LOADS	300
+
+static struct bpf_insn long_insns[2 * NR_LOADS * 2 + 2];
+
+static int long_load(int map_fd)
+{
+	union bpf_attr attr = {
+		.prog_type = BPF_PROG_TYPE_RAW_TRACEPOINT,
+		.insns = (unsigned long)long_insns,
+		.insn_cnt = ARRAY_SIZE(long_insns),
+		.license = (unsigned long)"GPL",
+	};
+	int i, n = 0, fd;
+
+	for (i = 0; i < NR_LOADS; i++) {
+		struct bpf_insn insns[] = {
+			BPF_LD_IMM64_RAW_FULL(BPF_REG_1 + i % 5, BPF_PSEUDO_MAP_VALUE, 0, 0, map_fd,
+					      8 * (i % 64)),
+			BPF_STX_MEM(BPF_DW, BPF_REG_10, BPF_REG_1 + i % 5, -8 * (1 + i % 32)),
+			BPF_MOV64_REG(BPF_REG_0, BPF_REG_1 + i % 5),
+		};
+
+		memcpy(long_insns + n, insns, sizeof(insns));
+		n += ARRAY_SIZE(insns);
+	}
+	long_insns[n++] = BPF_MOV64_IMM(BPF_REG_0, 0);
+	long_insns[n++] = BPF_EXIT_INSN();
+
+	/* not by libbpf, which tries again after a signal */
+	fd = syscall(__NR_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+	return fd < 0 ? -errno : fd;
+}
+
+static volatile sig_atomic_t alarms;
+
+static void on_alarm(int sig)
+{
+	alarms++;
+}
+
+static int create_mmapable(void)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
+
+	return bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, "signals", sizeof(int), MAX_VALUE_SIZE, 1,
+			      &opts);
+}
+
+/* Create, map and load, and be killed. */
+static void be_killed(void)
+{
+	for (;;) {
+		int map_fd = create_mmapable();
+
+		if (map_fd < 0)
+			_exit(1);
+		mmap(NULL, nr_cpus * MAX_VALUE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, 0);
+		if (bpf_map_update_elem(map_fd, &zero, long_insns, BPF_F_ALL_CPUS) ||
+		    long_load(map_fd) < 0)
+			_exit(1);
+	}
+}
+
+static void test_signals(void)
+{
+	struct sigaction action = { .sa_handler = on_alarm }, old_action;
+	int i, nr = 0, fd, map_fd, interrupted = 0, status;
+	struct stress_usage usage;
+	__u64 start, took, end;
+	pid_t pid;
+
+	check_kmemleak(true);
+	get_usage(&usage);
+	map_fd = create_mmapable();
+	if (!ASSERT_OK_FD(map_fd, "map") || sigaction(SIGALRM, &action, &old_action))
+		return;
+	start = get_time_ns();
+	fd = long_load(map_fd);
+	took = get_time_ns() - start;
+	if (!ASSERT_OK_FD(fd, "long load"))
+		goto out;
+	close(fd);
+
+	/* at 16 moments, and for as long as there is time, at others in between */
+	end = stress_end(0);
+	for (i = 0; i < 16 || get_time_ns() < end; i++) {
+		long us = took / 1000 * (1 + i % 16 + i / 16 % 8 / 8.0) / 16;
+		struct itimerval timer = {
+			.it_value = { .tv_sec = us / 1000000, .tv_usec = us % 1000000 },
+		};
+
+		setitimer(ITIMER_REAL, &timer, NULL);
+		fd = long_load(map_fd);
+		memset(&timer, 0, sizeof(timer));
+		setitimer(ITIMER_REAL, &timer, NULL);
+		if (fd < 0)
+			interrupted++;
+		if (fd < 0 && !ASSERT_EQ(fd, -EAGAIN, "interrupted"))
+			break;
+		if (fd >= 0 && !is_jited(fd))
+			break;
+		close(fd);
+
+		pid = fork();
+		if (!pid)
+			be_killed();
+		if (!ASSERT_GT(pid, 0, "fork"))
+			break;
+		usleep(us);
+		kill(pid, SIGKILL);
+		nr++;
+		if (!ASSERT_EQ(waitpid(pid, &status, 0), pid, "waitpid") ||
+		    !ASSERT_EQ(status, SIGKILL, "killed"))
+			break;
+	}
+	ASSERT_GT(alarms, 0, "alarms");
+	fd = long_load(map_fd);
+	ASSERT_OK_FD(fd, "next load");
+	if (fd >= 0)
+		is_jited(fd);
+	close(fd);
+	stress_says("signals in a long load: %d, %d interrupted it, %d killed", i, interrupted, nr);
+out:
+	close(map_fd);
+	sigaction(SIGALRM, &old_action, NULL);
+	check_usage(&usage, "signals");
+	check_kmemleak(false);
+}
+
+void serial_test_percpu_data_faults(void)
+{
+	nr_cpus = bpf_num_possible_cpus();
+	test_faults();
+	if (test__start_subtest("signals"))
+		test_signals();
+}

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Open, set up, load and use an object that may be damaged */
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include "fuzz.h"
 
@@ -11,6 +13,27 @@
 #define OPT_WRITE	4
 #define OPT_SET		8
 #define OPT_NO_LOAD	16
+
+/* User space finds variables of per-CPU data by BTF: they lie inside, whatever the file says. */
+static void check_vars(const struct bpf_object *obj, const struct bpf_map *map)
+{
+	__u32 i, type_id = bpf_map__btf_value_type_id(map), size = bpf_map__value_size(map);
+	const struct btf_var_secinfo *var;
+	const struct btf_type *sec;
+
+	if (!bpf_map__is_internal(map) || bpf_map__type(map) != BPF_MAP_TYPE_PERCPU_ARRAY ||
+	    !type_id)
+		return;
+	sec = btf__type_by_id(bpf_object__btf(obj), type_id);
+	var = btf_var_secinfos(sec);
+	for (i = 0; i < btf_vlen(sec); i++, var++) {
+		if ((__u64)var->offset + var->size > size) {
+			fprintf(stderr, "map '%s': variable at %u is outside of %u bytes\n",
+				bpf_map__name(map), var->offset, size);
+			abort();
+		}
+	}
+}
 
 static void set_up(struct bpf_map *map, const __u8 *data)
 {
@@ -69,8 +92,10 @@ int LLVMFuzzerTestOneInput(const __u8 *data, size_t size)
 	fuzz_start(data);
 	obj = bpf_object__open_mem(data, size, &opts);
 	if (obj) {
-		bpf_object__for_each_map(map, obj)
+		bpf_object__for_each_map(map, obj) {
+			check_vars(obj, map);
 			set_up(map, data);
+		}
 		if (data[FUZZ_OPTS] & OPT_NO_LOAD)
 			err = bpf_object__prepare(obj);
 		else

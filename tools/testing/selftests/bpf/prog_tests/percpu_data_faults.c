@@ -405,7 +405,7 @@ out:
 }
 
 /* Long enough a program that a signal finds it in each phase of loading */
-#define NR_LOADS	300
+#define NR_LOADS	100
 
 static struct bpf_insn long_insns[2 * NR_LOADS * 2 + 2];
 
@@ -488,10 +488,10 @@ static void test_signals(void)
 		goto out;
 	close(fd);
 
-	/* at 16 moments, and for as long as there is time, at others in between */
+	/* at 8 moments, and for as long as there is time, at others in between */
 	end = stress_end(0);
-	for (i = 0; i < 16 || get_time_ns() < end; i++) {
-		long us = took / 1000 * (1 + i % 16 + i / 16 % 8 / 8.0) / 16;
+	for (i = 0; i < 8 || get_time_ns() < end; i++) {
+		long us = took / 1000 * (1 + i % 8 + i / 8 % 8 / 8.0) / 8;
 		struct itimerval timer = {
 			.it_value = { .tv_sec = us / 1000000, .tv_usec = us % 1000000 },
 		};

@@ -200,8 +200,8 @@ static enum result compare(struct setup *s, struct percpu_gen *g, unsigned long 
 	if (direct_prog < 0 && !says_why(s, &s->direct, direct, g->cnt)) {
 		fprintf(stderr, "rejected without a message: %d\n", direct_prog);
 		ret = DIFFER;
-	} else if (direct_prog >= 0 && g->damaged) {
-		fprintf(stderr, "accepted, but damaged\n");
+	} else if (direct_prog >= 0 && (g->damaged || g->wrong)) {
+		fprintf(stderr, "accepted, but wrong\n");
 		ret = DIFFER;
 	} else if (direct_prog < 0 && lookup_prog >= 0 && s->h && !g->damaged &&
 		   s->h->access == GEN_READ_WRITE) {

@@ -117,6 +117,7 @@ struct percpu_gen {
 	const struct gen_hostile *h;
 	int bad;		/* so many more things that are to be rejected, most likely */
 	bool damaged;		/* the direct variant must be rejected */
+	bool wrong;		/* both must */
 	bool leaks;		/* what it does may depend on more than the maps */
 	bool no_run;
 };
@@ -392,11 +393,9 @@ static inline void gen_rmw(struct percpu_gen *g)
 		break;
 	case 3:
 		store_addr = gen_pick(g, GEN_ADDR);
-		if (!gen_off(g, store_addr, gen_bytes(store_size), false, &store_off))
+		if (g->s.regs[store_addr].off + off < 0 || g->s.regs[store_addr].off + off +
+		    g->s.regs[store_addr].var + gen_bytes(size) > GEN_WINDOW)
 			return;
-		if (store_off != off && g->s.regs[store_addr].off == g->s.regs[addr].off &&
-		    g->s.regs[store_addr].var == g->s.regs[addr].var)
-			store_off = off;
 		break;
 	}
 	gen_emit(g, BPF_STX_MEM(store_size, store_addr, store_val, store_off));
@@ -464,14 +463,21 @@ static inline void gen_addr_alu(struct percpu_gen *g)
 		idx = gen_pick_free(g, GEN_SCALAR);
 		if (idx < 0 || r->var || r->off + 56 > GEN_WINDOW - 8)
 			return;
-		gen_emit(g, BPF_ALU64_IMM(BPF_AND, idx, 7 << gen_rnd(g, 4) & ~7));
+		gen_emit(g, BPF_ALU64_IMM(BPF_AND, idx, 7 << (1 + gen_rnd(g, 3)) & 0x38));
+		dst = idx;
 		if (gen_rnd(g, 2) && !(g->locked & (1 << addr))) {
 			gen_emit(g, BPF_ALU64_REG(BPF_ADD, addr, idx));
-			r->var += 56;
+			dst = addr;
 		} else {
 			gen_emit(g, BPF_ALU64_REG(BPF_ADD, idx, addr));
 			g->s.regs[idx] = *r;
-			g->s.regs[idx].var += 56;
+		}
+		g->s.regs[dst].var += 56;
+		/* used for an access alone, as in a histogram? */
+		if (gen_may(g, GEN_WRITE) && gen_rnd(g, 2)) {
+			gen_emit(g, BPF_ST_MEM(gen_size(g), dst, 0, gen_const(g)));
+			gen_emit(g, BPF_MOV64_IMM(dst, gen_const(g)));
+			gen_set(g, dst, GEN_SCALAR);
 		}
 	}
 }

@@ -82,6 +82,13 @@ static inline void gen_any_access(struct percpu_gen *g, int reg, int size, int o
 	}
 }
 
+/* What is here must be rejected if it's certain that the program gets here. */
+static inline void gen_wrong(struct percpu_gen *g)
+{
+	if (g->depth == 1 && !g->subprog && !g->leaks)
+		g->wrong = true;
+}
+
 /* An access at a bound: by its own offset, or by that of the address */
 static inline void gen_bound(struct percpu_gen *g)
 {
@@ -94,9 +101,7 @@ static inline void gen_bound(struct percpu_gen *g)
 		off = (short)(gen_edge(g, map, gen_bytes(size)) - g->h->base[map] -
 			      g->s.regs[reg].off);
 	}
-	/* an address must be inside even if it is not used */
-	if (gen_rnd(g, 4))
-		gen_any_access(g, reg, size, off);
+	gen_any_access(g, reg, size, off);
 	/* the rest of the program stays inside of its window */
 	gen_none(g, reg);
 }
@@ -140,10 +145,19 @@ static inline void gen_range(struct percpu_gen *g)
 	gen_none(g, reg);
 }
 
+/* The same place in this CPU's copy, in R0 */
+static inline void gen_this_cpu(struct percpu_gen *g, int src, int map, int off)
+{
+	gen_site(g, GEN_SITE_THIS, src, map, off);
+	gen_emit(g, (struct bpf_insn) {});
+	gen_clobber(g);
+	g->s.regs[0] = (struct gen_reg) { .type = GEN_ADDR, .map = map, .off = off };
+}
+
 /* The copy of another CPU, or NULL: in the end an address in R0 that may be in any copy */
 static inline void gen_other_cpu(struct percpu_gen *g)
 {
-	int src = gen_rnd(g, 2) ? gen_pick(g, GEN_ADDR) : -1, map, off, cpu, idx;
+	int src = gen_rnd(g, 2) ? gen_pick(g, GEN_ADDR) : -1, map, off, idx;
 
 	if (g->locked & 0x3f || g->caps < GEN_BPF)
 		return;
@@ -155,24 +169,21 @@ static inline void gen_other_cpu(struct percpu_gen *g)
 	}
 	map = g->s.regs[src].map;
 	off = g->s.regs[src].off;
-	if (!gen_rnd(g, 3)) {
-		/* back to this CPU's */
-		gen_site(g, GEN_SITE_THIS, src, map, off);
-		gen_emit(g, (struct bpf_insn) {});
-		gen_clobber(g);
-		g->s.regs[0] = (struct gen_reg) { .type = GEN_ADDR, .map = map, .off = off };
+	if (!gen_rnd(g, 4)) {
+		gen_this_cpu(g, src, map, off);
 		return;
 	}
-	cpu = (int)gen_rnd(g, g->h->nr_cpus + 3) - 1;
 	idx = g->site_cnt;
 	gen_site(g, GEN_SITE_CPU, src, map, off);
-	g->sites[idx].cpu = cpu;
+	g->sites[idx].cpu = (int)gen_rnd(g, g->h->nr_cpus + 3) - 1;
 	g->cnt += GEN_CPU_LEN - 2;
 	gen_emit(g, BPF_JMP_A(2));
 	/* on the other way, where there is no such CPU */
 	gen_addr_off(g, BPF_REG_0, map, off);
 	gen_clobber(g);
 	g->s.regs[0] = (struct gen_reg) { .type = GEN_ADDR, .map = map, .off = off };
+	if (!gen_rnd(g, 3))
+		gen_this_cpu(g, BPF_REG_0, map, off);
 }
 
 /* What a helper or kfunc could want for a pointer, most likely an address */
@@ -342,6 +353,8 @@ static inline void gen_helper(struct percpu_gen *g)
 	}
 	gen_emit(g, BPF_EMIT_CALL(helpers[i].func));
 	gen_clobber(g);
+	if (*arg == '-')
+		gen_wrong(g);
 	if (*arg)
 		gen_none(g, BPF_REG_0);
 }
@@ -449,7 +462,7 @@ static inline void gen_abuse(struct percpu_gen *g)
 /* One call that is reached with addresses of two sections, or with one that is past its end */
 static inline void gen_two_maps(struct percpu_gen *g)
 {
-	int val = gen_scalar(g);
+	int val = gen_scalar(g), off = gen_edge(g, 0, 1);
 
 	if (g->locked & 0x3f)
 		return;
@@ -458,8 +471,10 @@ static inline void gen_two_maps(struct percpu_gen *g)
 		gen_emit(g, BPF_JMP_IMM(BPF_JSET, val, 4, 2));
 		gen_addr_off(g, BPF_REG_1, gen_rnd(g, GEN_MAPS), gen_rnd(g, 2) * 8);
 	} else {
-		gen_addr_off(g, BPF_REG_1, 0, 8);
-		gen_emit(g, BPF_ALU64_IMM(BPF_ADD, BPF_REG_1, gen_edge(g, 0, 1) - 8));
+		gen_addr_off(g, BPF_REG_1, 0, 0);
+		gen_emit(g, BPF_ALU64_IMM(BPF_ADD, BPF_REG_1, off - g->h->base[0]));
+		if (off < 0 || off >= g->h->value_size[0])
+			gen_wrong(g);
 	}
 	gen_emit(g, BPF_EMIT_CALL(BPF_FUNC_this_cpu_ptr));
 	gen_clobber(g);
@@ -468,6 +483,8 @@ static inline void gen_two_maps(struct percpu_gen *g)
 
 static inline void gen_hostile(struct percpu_gen *g)
 {
+	int reg;
+
 	/* a program that has more than one or two bad ideas is rejected for the first one */
 	if (gen_rnd(g, 4) == 0 && g->bad > 0) {
 		g->bad--;
@@ -480,6 +497,12 @@ static inline void gen_hostile(struct percpu_gen *g)
 			break;
 		case 5:
 			gen_two_maps(g);
+			break;
+		case 6:
+			/* an address must be inside even if it is not used */
+			reg = gen_pick(g, GEN_NONE);
+			gen_edge_to(g, reg, gen_rnd(g, GEN_MAPS), 1);
+			gen_none(g, reg);
 			break;
 		default:
 			gen_bound(g);
@@ -510,6 +533,7 @@ static inline void gen_mutate(struct percpu_gen *g)
 	if (!insn->code || insn->code == (BPF_JMP | BPF_CALL) ||
 	    insn->code == (BPF_LD | BPF_IMM | BPF_DW))
 		return;
+	g->wrong = false;
 	switch (gen_rnd(g, 6)) {
 	case 0:
 		insn->code ^= 1 << gen_rnd(g, 8);

@@ -25,15 +25,16 @@ __u32 cpu;	/* the one that the program runs on, says who runs it */
 /* How many values are not those of the CPU? Change the others, to show where they are. */
 static __always_inline int check_values(void *map)
 {
-	int wrong = 0;
+	int i, wrong = 0;
 	__u64 *value;
 	__u32 key;
 
-	for (key = 0; key <= NR_KEYS; key++) {
+	for (i = 0; i <= NR_KEYS; i++) {
+		key = i;
 		value = bpf_map_lookup_elem(map, &key);
-		if (key == NR_KEYS)
+		if (i == NR_KEYS)
 			wrong += !!value;
-		else if (!value || *value != 1000 * cpu + key ||
+		else if (!value || *value != 1000 * cpu + i ||
 			 value != bpf_map_lookup_percpu_elem(map, &key, cpu))
 			wrong++;
 		else

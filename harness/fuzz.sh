@@ -2,18 +2,21 @@
 # shellcheck shell=bash
 # Damaged objects for libbpf and bpftool, on this machine and without its kernel: the selftests' fuzzers.
 
-fuzzers() { make -C "$linux/tools/testing/selftests/bpf/fuzz" CLANG=clang-19 LLVM_STRIP=llvm-strip-19 OUTPUT="$build/fuzz" RUNS="$1" "${@:2}"; }
+fuzzer() { make -C "$linux/tools/testing/selftests/bpf/fuzz" CLANG=clang-19 LLVM_STRIP=llvm-strip-19 OUTPUT="$build/fuzz" "$@"; }
+
+fuzzers()
+{
+	need make gcc libc6-dev clang-19 llvm-19 libclang-rt-19-dev libelf-dev zlib1g-dev python3
+	step "building the fuzzers" '^ +CC ' 30 fuzzer all -j"$(nproc)"
+}
 
 # fuzz RUNS: of each fuzzer; prints what each did, and fails if one found something
 fuzz()
 {
 	local target first bad=0
-	need make gcc libc6-dev clang-19 llvm-19 libclang-rt-19-dev libelf-dev zlib1g-dev python3
-	tree
-	step "building the fuzzers" '^ +CC ' 30 fuzzers "$1" all -j"$(nproc)"
 	for target in object linker skeleton; do
 		first=$(wc -l <"$log")
-		progress "fuzzing $target" '^#[0-9]+.*(NEW|REDUCE)' 0 fuzzers "$1" "run-$target" || bad=1
+		progress "fuzzing $target" '^#[0-9]+.*(NEW|REDUCE)' 0 fuzzer RUNS="$1" "run-$target" || bad=1
 		# the last line has the executions and the edges of the code that they reached
 		tail -n "+$first" "$log" | awk -v t="$target" '
 			/^#[0-9]+.* cov: / { runs = substr($1, 2); cov = $4 }

@@ -8,7 +8,7 @@ run_tests()
 {
 	local status=0 first summary
 	first=$(wc -l <"$log")
-	progress "[$arch] $1" '^#[0-9]+ ' 40 guest "cd /tests && $2" tests 0 "${3:-}" || status=$?
+	progress "[$arch] $1" '^#[0-9]+ ' 40 guest "cd /tests && $2" tests "${limit:-0}" "${3:-}" || status=$?
 	tail -n "+$first" "$log" | grep -aE '^#[0-9]+(/[0-9]+)? .*:(FAIL|SKIP \(not built\))|^the (guest|kernel|library) ' | sort -u | sed "s/^/[$arch] /" || true
 	# a test that was asked for and could not be built has failed
 	summary=$(tail -n "+$first" "$log" | sed -nE 's/^Summary: ([0-9]+)\/([0-9]+) PASSED, ([0-9]+) SKIPPED( \(([0-9]+) not built\))?, ([0-9]+) FAILED.*/\1 \2 \3 \6 \5/p' | tail -n 1)
@@ -79,9 +79,11 @@ bench()
 		mkdir -p "$out/bench"
 		cp "$out"/selftests/{bpf_test_percpu_cost.ko,percpu_cost} "$out/bench"
 		(
-			export SHARE=$out/bench QEMU_ARGS="-icount shift=0,sleep=off"
+			# what comes first is the accelerator, also where there is another
+			export SHARE=$out/bench QEMU_ARGS="-accel tcg,thread=single -icount shift=0,sleep=off" status=0
 			obj=$build/base/linux/out-$arch guest ./percpu_cost vm 0 maxcpus=1 </dev/null >"$out/bench/base" &
-			guest "insmod bpf_test_percpu_cost.ko && ./percpu_cost" vm 0 maxcpus=1 </dev/null >"$out/bench/ours" && wait $!
+			guest "insmod bpf_test_percpu_cost.ko && ./percpu_cost" vm 0 maxcpus=1 </dev/null >"$out/bench/ours" || status=1
+			wait $! && exit "$status"
 		) || die "[$arch] counting failed; the whole log is $log"
 		say "[$arch]"
 		paste -d '|' "$out/bench/base" <(cut -c 16- "$out/bench/ours")

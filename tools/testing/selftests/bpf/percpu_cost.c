@@ -310,6 +310,8 @@ static void prepare_copies(struct copies *c, struct bpf_map *map, struct bpf_map
 
 	c->fd = bpf_map__fd(map);
 	c->nr_cpus = bpf_num_possible_cpus();
+	if (c->nr_cpus > ARRAY_SIZE(c->mapped))
+		die("more possible CPUs than there is room for");
 	c->nr_longs = bpf_map__value_size(map) / sizeof(long);
 	for (i = 0; i < c->nr_cpus * c->nr_longs; i++)
 		c->buf[i] = i;

@@ -3,7 +3,10 @@
 
 #include <linux/filter.h>
 #include "percpu_data_helpers.h"
+#include "sysctl_helpers.h"
 #include "percpu_data.skel.h"
+
+#define JIT_HARDEN	"/proc/sys/net/core/bpf_jit_harden"
 
 #define BPF_ADDR_PERCPU		(-1)
 
@@ -739,7 +742,11 @@ static void test_insn_array(void)
 		BPF_EXIT_INSN(),
 	};
 	struct bpf_insn_array_value val;
+	char old[16];
 
+	/* blinding constants takes more instructions */
+	if (!ASSERT_OK(sysctl_set(JIT_HARDEN, old, "0"), "jit_harden"))
+		goto close_map;
 	array_fd = bpf_map_create(BPF_MAP_TYPE_INSN_ARRAY, "insns", 4, sizeof(val),
 				  ARRAY_SIZE(orig_offs), NULL);
 	if (!ASSERT_GE(map_fd, 0, "map") || !ASSERT_GE(array_fd, 0, "insn array"))
@@ -763,6 +770,8 @@ static void test_insn_array(void)
 out:
 	close(prog_fd);
 	close(array_fd);
+	ASSERT_OK(sysctl_set(JIT_HARDEN, NULL, old), "jit_harden");
+close_map:
 	close(map_fd);
 #else
 	test__skip();

@@ -23,6 +23,9 @@
 
 #define INIT	1000	/* see there */
 
+/* The kernel's ENOTSUPP */
+#define KERN_ENOTSUPP	524
+
 static const char * const fault_settings[][2] = {
 	{ "/sys/kernel/debug/failslab/ignore-gfp-wait", "N" },
 	{ "/sys/kernel/debug/failslab/verbose", "0" },
@@ -321,7 +324,7 @@ static const struct {
 static bool is_clean(int err, bool loads)
 {
 	return err == -ENOMEM || err == -EFAULT || err == -ENOSPC || err == -EAGAIN ||
-	       (loads && (err == -EINVAL || err == -ENOTSUPP));
+	       (loads && (err == -EINVAL || err == -KERN_ENOTSUPP));
 }
 
 /* Let one of them fail at its n-th point, from n = 1 on; every step-th only. */
@@ -331,7 +334,8 @@ static void fail_each(struct faults *f, int i, int step)
 	bool ok;
 
 	/* this has to work */
-	ok = (!tries[i].before || tries[i].before(f)) && ASSERT_OK(tries[i].act(f), tries[i].name) &&
+	ok = (!tries[i].before || tries[i].before(f)) &&
+	     ASSERT_OK(tries[i].act(f), tries[i].name) &&
 	     (!tries[i].after || tries[i].after(f, 0));
 	for (n = 1; ok; n += step) {
 		if (tries[i].before && !tries[i].before(f))
@@ -456,13 +460,17 @@ static int create_mmapable(void)
 /* Create, map and load, and be killed. */
 static void be_killed(void)
 {
+	void *value = calloc(1, MAX_VALUE_SIZE);
+
+	if (!value)
+		_exit(1);
 	for (;;) {
 		int map_fd = create_mmapable();
 
 		if (map_fd < 0)
 			_exit(1);
 		mmap(NULL, nr_cpus * MAX_VALUE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, 0);
-		if (bpf_map_update_elem(map_fd, &zero, long_insns, BPF_F_ALL_CPUS) ||
+		if (bpf_map_update_elem(map_fd, &zero, value, BPF_F_ALL_CPUS) ||
 		    long_load(map_fd) < 0)
 			_exit(1);
 	}

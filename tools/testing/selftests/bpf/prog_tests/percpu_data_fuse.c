@@ -93,8 +93,8 @@ static int run(int fd, unsigned long long seed, __u32 *hash)
 	for (i = 0; i < 3; i++) {
 		int cpu = (seed + i / 2) % nr_cpus;
 
-		if (!runs_of(cpu))
-			continue;
+		while (!runs_of(cpu))
+			cpu = (cpu + 1) % nr_cpus;
 		CPU_ZERO(&cpus);
 		CPU_SET(cpu, &cpus);
 		err = sched_setaffinity(0, sizeof(cpus), &cpus);
@@ -214,7 +214,8 @@ static enum result compare(struct setup *s, struct percpu_gen *g, unsigned long 
 	if (direct_prog < 0 || lookup_prog < 0 || ret == DIFFER || g->no_run)
 		goto out;
 
-	fill(s, seed);
+	if (!s->frozen)
+		fill(s, seed);
 	err = run_variant(s, &s->direct, direct_prog, seed, &direct_hash);
 	err = err ?: run_variant(s, &s->lookup, lookup_prog, seed, &lookup_hash);
 	if (!ASSERT_OK(err, "update, run, lookup"))
@@ -222,7 +223,9 @@ static enum result compare(struct setup *s, struct percpu_gen *g, unsigned long 
 	ret = direct_hash == lookup_hash || g->leaks ? SAME : DIFFER;
 	for (map = 0; map < GEN_MAPS && !g->leaks; map++)
 		if (memcmp(s->direct.copies[map], s->lookup.copies[map],
-			   (size_t)s->value_size[map] * nr_cpus))
+			   (size_t)s->value_size[map] * nr_cpus) ||
+		    (s->frozen && memcmp(s->direct.copies[map], s->before[map],
+					 (size_t)s->value_size[map] * nr_cpus)))
 			ret = DIFFER;
 out:
 	if (direct_prog >= 0)
@@ -266,6 +269,8 @@ static bool init_setup(struct setup *s)
 	size_t size;
 	int map;
 
+	memset(s->direct.maps.fds, -1, sizeof(s->direct.maps.fds));
+	memset(s->lookup.maps.fds, -1, sizeof(s->lookup.maps.fds));
 	/* a small value is likely to be in the first per-CPU chunk, the largest can't be */
 	s->value_size[0] = GEN_WINDOW;
 	s->value_size[1] = MAX_VALUE_SIZE;
@@ -278,7 +283,7 @@ static bool init_setup(struct setup *s)
 	for (map = 0; map < GEN_MAPS; map++) {
 		size = (size_t)s->value_size[map] * nr_cpus;
 		s->direct.maps.fds[map] = create(s->value_size[map], flags);
-		s->lookup.maps.fds[map] = create(s->value_size[map], 0);
+		s->lookup.maps.fds[map] = create(s->value_size[map], flags);
 		s->direct.copies[map] = malloc(size);
 		s->lookup.copies[map] = malloc(size);
 		s->before[map] = malloc(size);
@@ -430,7 +435,8 @@ static void test_hostile(const char *harden, enum gen_caps caps, enum gen_access
 							   s.before[i], 0), "update") ||
 			    !ASSERT_OK(bpf_map_update_elem(s.lookup.maps.fds[i], &zero,
 							   s.before[i], 0), "update") ||
-			    !ASSERT_OK(bpf_map_freeze(s.direct.maps.fds[i]), "freeze"))
+			    !ASSERT_OK(bpf_map_freeze(s.direct.maps.fds[i]), "freeze") ||
+			    !ASSERT_OK(bpf_map_freeze(s.lookup.maps.fds[i]), "freeze"))
 				goto out;
 		s.frozen = true;
 	}

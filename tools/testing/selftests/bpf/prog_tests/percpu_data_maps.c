@@ -23,7 +23,6 @@
 
 #define RW		(PROT_READ | PROT_WRITE)
 #define NOBODY		65534
-#define NR_PAGES	2		/* of a copy */
 #define MAGIC		0x5eed0000UL	/* in each word, with the number of the page */
 
 #ifndef MADV_GUARD_REMOVE
@@ -45,7 +44,7 @@ static const struct {
 };
 
 static int nr_cpus, zero, percpu_fds[NR_STATES], array_fds[NR_STATES];
-static size_t page, len, nr_pages;
+static size_t page, copy_len, len, nr_pages;
 static unsigned int seed;
 
 /* What the unprivileged process says */
@@ -564,7 +563,7 @@ static void test_handed_over(void (*fn)(void), const char *what)
 		fill_page((void *)values + i * page, i);
 	for (i = 0; i < NR_STATES; i++) {
 		opts.map_flags = BPF_F_MMAPABLE | states[i].flags;
-		percpu_fds[i] = make_map(BPF_MAP_TYPE_PERCPU_ARRAY, NR_PAGES * page, &opts, values,
+		percpu_fds[i] = make_map(BPF_MAP_TYPE_PERCPU_ARRAY, copy_len, &opts, values,
 					 states[i].freeze);
 		array_fds[i] = make_map(BPF_MAP_TYPE_ARRAY, len, &opts, values, states[i].freeze);
 		if (percpu_fds[i] < 0 || array_fds[i] < 0)
@@ -647,7 +646,7 @@ static void freeze_races(void)
 		race.stop = false;
 		race.late = false;
 		race.fd = bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, "race", sizeof(int),
-					 NR_PAGES * page, 1, &opts);
+					 copy_len, 1, &opts);
 		if (!ASSERT_OK_FD(race.fd, "create"))
 			break;
 		for (i = 0; i < ARRAY_SIZE(threads); i++)
@@ -693,8 +692,10 @@ void serial_test_percpu_data_maps(void)
 	seed = env ? strtoul(env, NULL, 0) : 1;
 	nr_cpus = bpf_num_possible_cpus();
 	page = getpagesize();
-	nr_pages = nr_cpus * NR_PAGES;
-	len = nr_pages * page;
+	/* two pages where a value may be as large */
+	copy_len = MAX_VALUE_SIZE > page ? 2 * page : page;
+	len = nr_cpus * copy_len;
+	nr_pages = len / page;
 	shared = mmap(NULL, sizeof(*shared), RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (!ASSERT_NEQ(shared, MAP_FAILED, "shared"))
 		return;

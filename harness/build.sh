@@ -127,12 +127,14 @@ modules()
 # programs DIR SRC=...: what prog.mk makes there of BPF programs, with the tree's own headers and libbpf
 programs()
 {
-	local dir=$1 endian include="-I$out/bpftool -I$out/bpftool/libbpf/include -I$src/tools/include/uapi"; shift
-	mkdir -p "$dir"
+	local dir=$1 endian include="-I$out/bpftool -I$out/bpftool/libbpf/include"; shift
+	mkdir -p "$dir" "$out/uapi/linux"
+	# the C library's are older; of the tree's types.h and the like, it wants its own
+	ln -sf "$src"/tools/include/uapi/linux/{bpf,bpf_common,btf,perf_event}.h "$out/uapi/linux"
 	endian=$("${cross}gcc" -dM -E -x c /dev/null | sed -n 's/^#define __BYTE_ORDER__ __ORDER_\(.*\)_ENDIAN__/\L\1/p')
 	make -s -f "$h/prog.mk" -C "$dir" BPFTOOL="$out/bpftool/bootstrap/bpftool" LIBBPF="$out/bpftool/libbpf/libbpf.a" \
-		BPF_CC="clang-19 --target=bpf -m$endian-endian -D__TARGET_ARCH_$karch -g -O2 -Wall -fms-extensions -Wno-microsoft-anon-tag $include" \
-		CC="${cross}gcc ${sysroot:+--sysroot=$sysroot} $ldflags -g -O2 -Wall -I. $include" "$@"
+		BPF_CC="clang-19 --target=bpf -m$endian-endian -D__TARGET_ARCH_$karch -g -O2 -Wall -fms-extensions -Wno-microsoft-anon-tag $include -I$src/tools/include/uapi" \
+		CC="${cross}gcc ${sysroot:+--sysroot=$sysroot} $ldflags -g -O2 -Wall -I. $include -I$out/uapi" "$@"
 }
 
 # The per-CPU monitor of samples/bpf

@@ -7,7 +7,7 @@
 # the kernel's command line
 trial()
 {
-	local passed=0 failed=0 first limit=$3
+	local passed=0 failed=0 first seconds=$3
 	first=$(wc -l <"$log")
 	run_tests "$1" "{ env ${4:-} PERCPU_STRESS_REPORT=/tmp/tried test_progs -a '$2'; s=\$?; cat /tmp/tried; exit \$s; }" "${5:-}" >&2
 	{
@@ -36,6 +36,14 @@ lane_stress()
 	{ echo "damaged objects||$bad"; sed 's/^fuzz \([a-z]*\): /    \1|/; s/$/|/' "$out/fuzzed"; } >>"$build/stress/$lane"
 }
 
+# Each lane has a log of its own; the last line of what it has for the table says that it got so far
+run_lane()
+{
+	local lane=$1 log=$build/log/stress-$1.log
+	: >"$log"
+	"lane_$1" "$2" && echo "lane $1|done|0" >>"$build/stress/$1"
+}
+
 stress()
 {
 	local left lane bad=0
@@ -56,8 +64,7 @@ stress()
 	left=$((${MINUTES:-25} * 60 - SECONDS))
 	[ "$left" -ge 600 ] || left=600
 	for lane in debug stress; do
-		# each with a log of its own; its last line says that it got so far
-		(log=$build/log/stress-$lane.log; : >"$log"; "lane_$lane" "$left" && echo "lane $lane|done|0" >>"$build/stress/$lane") &
+		run_lane "$lane" "$left" &
 	done
 	wait
 	[ "$(cat "$build"/stress/* | grep -c '|done|')" = 2 ] || bad=1

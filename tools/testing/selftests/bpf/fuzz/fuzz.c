@@ -16,7 +16,7 @@
 #include "libbpf_internal.h"
 #include "fuzz.h"
 
-#define MAX_VALUE	(1 << 20)
+#define MAX_VALUE	(1024 * 1024)
 #define MAX_PERCPU	(32 << 10)
 
 size_t LLVMFuzzerMutate(__u8 *data, size_t size, size_t max_size);

@@ -693,7 +693,7 @@ void serial_test_percpu_data_maps(void)
 	nr_cpus = bpf_num_possible_cpus();
 	page = getpagesize();
 	/* two pages where a value may be as large */
-	copy_len = MAX_VALUE_SIZE > page ? 2 * page : page;
+	copy_len = page < MAX_VALUE_SIZE ? 2 * page : page;
 	len = nr_cpus * copy_len;
 	nr_pages = len / page;
 	shared = mmap(NULL, sizeof(*shared), RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -314,7 +314,7 @@ int refcount_acquire_type(struct __sk_buff *skb)
 			[id2]"r"(bpf_core_type_id_local(struct type2)),		\
 			__imm_const(off, node_off2),				\
 			[len]"r"(skb->len), __imm_addr(lock), __imm_addr(less),	\
-			[to1]"i"(&holder1), [to2]"i"(&holder2),		\
+			[to1]"i"(&(holder1)), [to2]"i"(&(holder2)),		\
 			__imm(bpf_obj_new), __imm(call),			\
 			__imm(bpf_spin_lock), __imm(bpf_spin_unlock)		\
 		      : __clobber_common, "r6"); })

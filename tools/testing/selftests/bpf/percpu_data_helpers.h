@@ -140,6 +140,18 @@ static inline char *load_err_log(struct bpf_object *obj, int exp_err)
 	return stop_libbpf_log_capture();
 }
 
+/* mmap() without the library, which takes no odd offset */
+static inline void *raw_mmap(size_t len, int prot, int flags, int fd, unsigned long off)
+{
+#ifdef __s390x__
+	unsigned long args[] = { 0, len, prot, flags, fd, off };
+
+	return (void *)syscall(__NR_mmap, args);
+#else
+	return (void *)syscall(__NR_mmap, NULL, len, prot, flags, fd, off);
+#endif
+}
+
 /* Until this is unloaded, the JIT lacks the per-CPU address instruction. */
 static inline bool load_no_percpu_insn(void)
 {

@@ -56,7 +56,11 @@ static inline void gen_none(struct percpu_gen *g, int reg)
 static inline void gen_any_access(struct percpu_gen *g, int reg, int size, int off)
 {
 	static const int ops[] = {
-		BPF_ADD, BPF_AND | BPF_FETCH, BPF_XCHG, BPF_LOAD_ACQ, BPF_STORE_REL, BPF_CMPXCHG,
+		BPF_ADD, BPF_AND | BPF_FETCH, BPF_XCHG,
+#ifndef __s390x__	/* its JIT has neither */
+		BPF_LOAD_ACQ, BPF_STORE_REL,
+#endif
+		BPF_CMPXCHG,
 	};
 	int val, nr = ARRAY_SIZE(ops) - (g->s.regs[0].type != GEN_SCALAR || reg == BPF_REG_0);
 

@@ -134,7 +134,7 @@ static void try_mmap(size_t off, size_t size, int prot, int flags, int state)
 	int err;
 
 	shared->tried++;
-	mem = (void *)syscall(__NR_mmap, NULL, size, prot, flags, percpu_fds[state], off);
+	mem = raw_mmap(size, prot, flags, percpu_fds[state], off);
 	err = mem == MAP_FAILED ? errno : 0;
 	/* not both at the same time, for the sake of limits */
 	if (!err) {
@@ -144,7 +144,7 @@ static void try_mmap(size_t off, size_t size, int prot, int flags, int state)
 			expect_eq(*(unsigned long *)mem, MAGIC + off / page);
 		munmap(mem, size);
 	}
-	array = (void *)syscall(__NR_mmap, NULL, size, prot, flags, array_fds[state], off);
+	array = raw_mmap(size, prot, flags, array_fds[state], off);
 	if (array != MAP_FAILED)
 		munmap(array, size);
 	if (!expect_eq(err, array == MAP_FAILED ? errno : 0))

@@ -339,7 +339,7 @@ static void test_ranges(void)
 	}
 	ASSERT_EQ(map_pages(c.fd, PROT_READ, 1UL << 30, 1), MAP_FAILED, "far");
 	ASSERT_EQ(map_pages(c.fd, PROT_READ, -1UL / page, 1), MAP_FAILED, "farthest");
-	ASSERT_EQ(syscall(__NR_mmap, NULL, page, PROT_READ, MAP_SHARED, c.fd, page / 2), -1,
+	ASSERT_EQ(raw_mmap(page, PROT_READ, MAP_SHARED, c.fd, page / 2), MAP_FAILED,
 		  "odd offset");
 	ASSERT_EQ(errno, EINVAL, "odd offset");
 out:

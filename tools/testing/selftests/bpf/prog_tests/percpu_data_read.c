@@ -294,14 +294,14 @@ static void test_map_update(struct percpu_data_vars *skel)
 	const struct bpf_map *map = skel->maps.percpu_data;
 	int cpu, val;
 
-	bpftool("map update id %u key 0 0 0 0 value 44 0 0 0", id_of(map));
+	bpftool("map update id %u key 0 0 0 0 value 44 44 44 44", id_of(map));
 	for (cpu = 0; cpu < bpf_num_possible_cpus(); cpu++) {
 		ASSERT_OK(bpf_map__lookup_elem(map, &zero, sizeof(zero), &val, sizeof(val),
 					       (__u64)cpu << 32 | BPF_F_CPU), "lookup");
-		ASSERT_EQ(val, 44, "nested");
+		ASSERT_EQ(val, 0x2c2c2c2c, "nested");
 	}
 	ASSERT_HAS_SUBSTR(bpftool("map lookup id %u key 0 0 0 0", id_of(map)),
-			  "{\"cpu\":0,\"value\":{\".percpu.data\":[{\"nested\":44}]}}", "lookup");
+			  "{\"cpu\":0,\"value\":{\".percpu.data\":[{\"nested\":741092396}]}}", "lookup");
 }
 
 /* Is the map's address turned into the one of this CPU, in the same register? */

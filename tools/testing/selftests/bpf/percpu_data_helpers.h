@@ -143,7 +143,7 @@ static inline char *load_err_log(struct bpf_object *obj, int exp_err)
 /* mmap() without the library, which takes no odd offset */
 static inline void *raw_mmap(size_t len, int prot, int flags, int fd, unsigned long off)
 {
-#ifdef __s390x__
+#ifdef __s390__
 	unsigned long args[] = { 0, len, prot, flags, fd, off };
 
 	return (void *)syscall(__NR_mmap, args);

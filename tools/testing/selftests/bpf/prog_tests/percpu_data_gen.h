@@ -313,7 +313,7 @@ static inline void gen_atomic(struct percpu_gen *g)
 	static const int ops[] = {
 		BPF_ADD, BPF_AND, BPF_OR, BPF_XOR, BPF_ADD | BPF_FETCH, BPF_AND | BPF_FETCH,
 		BPF_OR | BPF_FETCH, BPF_XOR | BPF_FETCH, BPF_XCHG, BPF_CMPXCHG,
-#ifndef __s390x__	/* its JIT has neither */
+#ifndef __s390__	/* its JIT has neither */
 		BPF_LOAD_ACQ, BPF_STORE_REL,
 #endif
 	};
@@ -688,7 +688,7 @@ static inline void gen_pair(struct percpu_gen *g)
 	gen_addr_off(g, reg, map, gen_rnd(g, GEN_WINDOW / 8) * 8);
 	gen_spill(g, reg);
 	switch (gen_rnd(g, 8)) {
-#ifndef __s390x__
+#ifndef __s390__
 	case 0:
 		op = gen_size(g);
 		gen_emit(g, BPF_ATOMIC_OP(op, BPF_LOAD_ACQ, reg, reg, 0));

@@ -57,7 +57,7 @@ static inline void gen_any_access(struct percpu_gen *g, int reg, int size, int o
 {
 	static const int ops[] = {
 		BPF_ADD, BPF_AND | BPF_FETCH, BPF_XCHG,
-#ifndef __s390x__	/* its JIT has neither */
+#ifndef __s390__	/* its JIT has neither */
 		BPF_LOAD_ACQ, BPF_STORE_REL,
 #endif
 		BPF_CMPXCHG,

@@ -301,7 +301,8 @@ static void test_map_update(struct percpu_data_vars *skel)
 		ASSERT_EQ(val, 0x2c2c2c2c, "nested");
 	}
 	ASSERT_HAS_SUBSTR(bpftool("map lookup id %u key 0 0 0 0", id_of(map)),
-			  "{\"cpu\":0,\"value\":{\".percpu.data\":[{\"nested\":741092396}]}}", "lookup");
+			  "{\"cpu\":0,\"value\":{\".percpu.data\":[{\"nested\":741092396}]}}",
+			  "lookup");
 }
 
 /* Is the map's address turned into the one of this CPU, in the same register? */

@@ -652,7 +652,7 @@ static void freeze_races(void)
 		for (i = 0; i < ARRAY_SIZE(threads); i++)
 			pthread_create(&threads[i], NULL, i < 2 ? race_to_write : race_to_read,
 				       (void *)(long)i);
-		for (i = 0; i < 100000; i++) {
+		for (i = 0; i < 2000; i++) {
 			err = bpf_map_freeze(race.fd);
 			if (err != -EBUSY)
 				break;

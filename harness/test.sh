@@ -2,13 +2,13 @@
 # shellcheck shell=bash
 # make test: on each architecture boot, run the tests and count; make bench: count instructions there.
 
-# run_tests WHAT COMMAND [APPEND]: in a guest, with this on the kernel's command line; adds what test_progs counted, or one failure
+# run_tests WHAT COMMAND [APPEND [SECONDS]]: in a guest, with this on the kernel's command line, and ended after so long; adds what test_progs counted, or one failure
 # when it did not get that far or ran no test
 run_tests()
 {
 	local status=0 first summary
 	first=$(wc -l <"$log")
-	progress "[$arch] $1" '^#[0-9]+ ' 40 guest "cd /tests && $2" tests "${seconds:-0}" "${3:-}" || status=$?
+	progress "[$arch] $1" '^#[0-9]+ ' 40 guest "cd /tests && $2" tests "${4:-0}" "${3:-}" || status=$?
 	tail -n "+$first" "$log" | grep -aE '^#[0-9]+(/[0-9]+)? .*:(FAIL|SKIP \(not built\))|^the (guest|kernel|library) ' | sort -u | sed "s/^/[$arch] /" || true
 	# a test that was asked for and could not be built has failed
 	summary=$(tail -n "+$first" "$log" | sed -nE 's/^Summary: ([0-9]+)\/([0-9]+) PASSED, ([0-9]+) SKIPPED( \(([0-9]+) not built\))?, ([0-9]+) FAILED.*/\1 \2 \3 \6 \5/p' | tail -n 1)

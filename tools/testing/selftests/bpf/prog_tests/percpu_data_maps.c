@@ -304,13 +304,30 @@ static void try_process(void *mem, bool writable)
 	check_range(mem, len, writable);
 }
 
+/* The kernel copies a word between a pipe and the memory, or says why not. */
+static bool ring_copies(struct io_uring *ring, int opcode, int fd, void *mem, int exp_res)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+	struct io_uring_cqe *cqe;
+
+	memset(sqe, 0, sizeof(*sqe));
+	sqe->opcode = opcode;
+	sqe->fd = fd;
+	sqe->addr = (unsigned long)mem;
+	sqe->len = 8;
+	sqe->off = -1;
+	if (!expect_eq(io_uring_submit(ring), 1) || !expect_eq(io_uring_wait_cqe(ring, &cqe), 0))
+		return false;
+	expect_eq(cqe->res, exp_res);
+	io_uring_cqe_seen(ring);
+	return true;
+}
+
 /* The kernel may come without io_uring. */
 static void try_io_uring(void *mem, bool writable)
 {
 	struct iovec iov = { mem, len };
 	struct io_uring_params params = { .flags = IORING_SETUP_NO_MMAP };
-	struct io_uring_cqe *cqe;
-	struct io_uring_sqe *sqe;
 	struct io_uring ring;
 	unsigned long word;
 	int fds[2];
@@ -328,31 +345,11 @@ static void try_io_uring(void *mem, bool writable)
 	/* what it copies */
 	if (!expect(!pipe(fds), 0, 0))
 		goto out;
-	sqe = io_uring_get_sqe(&ring);
-	memset(sqe, 0, sizeof(*sqe));
-	sqe->opcode = IORING_OP_WRITE;
-	sqe->fd = fds[1];
-	sqe->addr = (unsigned long)mem;
-	sqe->len = 8;
-	sqe->off = -1;
-	if (expect_eq(io_uring_submit(&ring), 1) && expect_eq(io_uring_wait_cqe(&ring, &cqe), 0)) {
-		expect_eq(cqe->res, 8);
-		io_uring_cqe_seen(&ring);
+	if (ring_copies(&ring, IORING_OP_WRITE, fds[1], mem, 8))
 		expect(read(fds[0], &word, 8) == 8 && word == MAGIC, word, 0);
-	}
 	word = MAGIC;
 	expect(write(fds[1], &word, 8) == 8, 0, 0);
-	sqe = io_uring_get_sqe(&ring);
-	memset(sqe, 0, sizeof(*sqe));
-	sqe->opcode = IORING_OP_READ;
-	sqe->fd = fds[0];
-	sqe->addr = (unsigned long)mem;
-	sqe->len = 8;
-	sqe->off = -1;
-	if (expect_eq(io_uring_submit(&ring), 1) && expect_eq(io_uring_wait_cqe(&ring, &cqe), 0)) {
-		expect_eq(cqe->res, writable ? 8 : -EFAULT);
-		io_uring_cqe_seen(&ring);
-	}
+	ring_copies(&ring, IORING_OP_READ, fds[0], mem, writable ? 8 : -EFAULT);
 	close(fds[0]);
 	close(fds[1]);
 out:
@@ -639,7 +636,7 @@ static void freeze_races(void)
 	void *before = malloc(len), *after = malloc(len);
 	pthread_t threads[3];
 	__u64 end = stress_end(0);
-	int i, err, fd;
+	int i, err, fd, frozen = 0;
 
 	for (race.rounds = 0; race.rounds < 10 || get_time_ns() < end; race.rounds++) {
 		race.frozen = false;
@@ -660,6 +657,7 @@ static void freeze_races(void)
 		}
 		if (!err) {
 			/* from now on, nobody writes */
+			frozen++;
 			__atomic_store_n(&race.frozen, true, __ATOMIC_RELEASE);
 			ASSERT_OK(bpf_map_lookup_elem(race.fd, &zero, before), "lookup");
 			usleep(1000);
@@ -678,8 +676,8 @@ static void freeze_races(void)
 		if (!ASSERT_FALSE(race.late, "writable when frozen"))
 			break;
 	}
-	stress_says("mappings, races to freeze and free: %ld maps, %ld mappings", race.rounds,
-		    race.writes);
+	stress_says("mappings, races to freeze and free: %ld maps, %d frozen, %ld mappings",
+		    race.rounds, frozen, race.writes);
 	free(before);
 	free(after);
 }

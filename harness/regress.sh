@@ -31,7 +31,7 @@ while read -r t; do
 	echo "$t"
 done </share/.list'
 
-# In the guest: every image that the JIT makes while veristat loads the objects, in /share/jit
+# In the guest: every image that the JIT makes while veristat loads the base's objects, in /share/jit
 # shellcheck disable=SC2016
 guest_jit='
 cd /tests
@@ -39,7 +39,7 @@ dmesg -n 1
 insmod bpf_testmod.ko
 cat /proc/kmsg >/tmp/kmsg &
 echo 2 >/proc/sys/net/core/bpf_jit_enable
-veristat -q $(ls *.bpf.o | grep -v percpu_data) >/share/veristat 2>&1
+veristat -q *.bpf.o >/share/veristat 2>&1
 echo 1 >/proc/sys/net/core/bpf_jit_enable
 sleep 2
 sed -n "s/.*\(flen=[0-9]* proglen=[0-9]*\) .*/\1/p; s/.*JIT code: [0-9a-f]*: //p" /tmp/kmsg >/share/jit'
@@ -100,7 +100,7 @@ differing()
 run_jit()
 {
 	local SHARE=$results/$arch/$1
-	[ -s "$SHARE/jit" ] || guest "$guest_jit" tests 3600 log_buf_len=64M || true
+	[ -s "$SHARE/jit" ] || user=$build/base/out/$arch$full guest "$guest_jit" tests 3600 log_buf_len=64M || true
 }
 
 # What the JIT made, without what differs from kernel to kernel: jumps go to the nth instruction of their image, other numbers
@@ -177,7 +177,7 @@ regress_one()
 	both run_jit
 	table
 	differing
-	say "[$arch] not run: $(comm -23 <(sort "$results/$arch/ours/1/.list") <(comm -12 <(ls "$results/$arch/base/1") <(ls "$results/$arch/ours/1")) | xargs)"
+	say "[$arch] not run: $(comm -23 <(sort "$results/$arch/base/1/.list") <(comm -12 <(ls "$results/$arch/base/1") <(ls "$results/$arch/ours/1")) | xargs)"
 	compare_jit && ! differing | grep 'differs, ' >/dev/null
 }
 

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "vmlinux.h"
+#include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
-long hits SEC(".percpu"); /* one copy per CPU */
+long hits SEC(".percpu");
+long step SEC(".percpu") = 1;
 
 SEC("raw_tp/sys_enter")
 int count(void *ctx)
 {
-	hits++;
+	hits += step;
 	return 0;
 }
 
-char LICENSE[] SEC("license") = "GPL";
+char _license[] SEC("license") = "GPL";

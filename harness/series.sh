@@ -181,6 +181,8 @@ check()
 	for file in $(overlay) harness/main harness/tar-import example/hits.c example/hits.bpf.c; do
 		head -n 2 "$top/$file" | grep -q 'SPDX-License-Identifier: ' || { say "$file has no SPDX line"; bad=1; }
 	done
+	diff <(awk '/^\.\. code-block:: c/ { c = 1; next } /^[^ ]/ { c = 0 } c' "$top/Documentation/bpf/percpu_data.rst" | sed 's/^  //' | unexpand --first-only | grep .) \
+		<(sed /SPDX/d "$top"/example/hits.{bpf.c,c} | grep .) || { say "the document's program is not that of example/"; bad=1; }
 	[ "$bad" = 0 ] || die "make check found something"
 	say "the series applies; checkpatch, shellcheck and SPDX lines are clean"
 }

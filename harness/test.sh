@@ -80,10 +80,12 @@ bench()
 		cp "$out"/selftests/{bpf_test_percpu_cost.ko,percpu_cost} "$out/bench"
 		(
 			# what comes first is the accelerator, also where there is another
-			export SHARE=$out/bench QEMU_ARGS="-accel tcg,thread=single -icount shift=0,sleep=off" status=0
+			export SHARE=$out/bench QEMU_ARGS="-accel tcg,thread=single -icount shift=0,sleep=off"
+			status=0
 			obj=$build/base/linux/out-$arch guest ./percpu_cost vm 0 maxcpus=1 </dev/null >"$out/bench/base" &
 			guest "insmod bpf_test_percpu_cost.ko && ./percpu_cost" vm 0 maxcpus=1 </dev/null >"$out/bench/ours" || status=1
-			wait $! && exit "$status"
+			wait $! || status=1
+			exit "$status"
 		) || die "[$arch] counting failed; the whole log is $log"
 		say "[$arch]"
 		paste -d '|' "$out/bench/base" <(cut -c 16- "$out/bench/ours")

@@ -31,6 +31,8 @@ test_one()
 	tools
 	sample
 	step "[$arch] building the example" . 0 programs "$out/example" SRC="$top/example"
+	# a cross build finds no libraries for C++
+	[ -n "$cross" ] || selftests test_cpp
 	selftests test_progs
 	unlock
 	run_tests "running the tests" "exec test_progs -a @allow -d @deny"
@@ -39,6 +41,7 @@ test_one()
 	fi
 	SHARE=$out/example run_tests "running the example" "/share/hits | grep '^all CPUs: [1-9]' && echo 'Summary: 1/0 PASSED, 0 SKIPPED, 0 FAILED'"
 	if [ "$arch" = "$host" ]; then
+		run_tests "running what uses skeletons in C++" "test_cpp && echo 'Summary: 1/0 PASSED, 0 SKIPPED, 0 FAILED'"
 		run_tests "running those of mapped copies with a paged first chunk" "exec test_progs -a 'percpu_data_mmap*'" percpu_alloc=page
 		# what our user space says on a kernel without the series
 		(lock; KERNEL=base; arch "$1"; kernel)

@@ -31,7 +31,7 @@ root_dir()
 	[ "$2" = tests ] || return 0
 	mkdir "$run/root/tests"
 	[ "$config" != -full ] || cp /usr/sbin/tc /usr/bin/{ip,ping} "$run/root/tests"
-	for file in test_progs test_verifier test_maps; do
+	for file in test_progs test_verifier test_maps test_cpp; do
 		[ ! -e "$t/$file" ] || "${cross}strip" -g -o "$run/root/tests/$file" "$t/$file"
 	done
 	libraries "$run/root" "$run"/root/tests/* || return 1

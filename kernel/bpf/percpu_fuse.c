@@ -39,9 +39,9 @@ static bool is_jump(const struct bpf_insn *insn)
 	return (class == BPF_JMP || class == BPF_JMP32) && insn->code != (BPF_JMP | BPF_CALL);
 }
 
-static int jump_target(const struct bpf_insn *insn, int i)
+static int jump_target(struct bpf_insn *insn, int i)
 {
-	return i + 1 + (insn->code == (BPF_JMP32 | BPF_JA) ? insn->imm : insn->off);
+	return i + 1 + bpf_jmp_offset(insn);
 }
 
 static bool is_copy(const struct bpf_insn *insn)
@@ -84,14 +84,15 @@ static void use_def(struct bpf_insn *insn, u16 *use, u16 *def)
 }
 
 /* Are the values in @regs never used from instruction @i on? Yes only if that's soon clear. */
-static bool regs_dead(struct bpf_insn *insns, int i, u16 regs)
+static bool regs_dead(const struct bpf_verifier_env *env, int i, u16 regs)
 {
 	struct { int i; u16 regs; } todo[8];
 	int budget = 64, cnt = 0;
 	u16 use, def;
 
-	while (budget--) {
-		struct bpf_insn *insn = &insns[i];
+	/* the last instruction may be a call that does not return */
+	while (budget-- && i < env->prog->len) {
+		struct bpf_insn *insn = &env->prog->insnsi[i];
 
 		use_def(insn, &use, &def);
 		if (use & regs)
@@ -183,13 +184,15 @@ static bool is_rmw(const struct bpf_verifier_env *env, int i)
 		return false;
 	}
 	/* a constant that is to be blinded has to go through a register */
-	if (BPF_SRC(op->code) == BPF_X ? op->src_reg == reg || op->src_reg >= BPF_REG_FP :
-					 bpf_prog_need_blind(env->prog))
+	if (BPF_SRC(op->code) == BPF_K && bpf_prog_need_blind(env->prog))
+		return false;
+	/* JITs have their own ideas of what R10 and the registers behind it are */
+	if (BPF_SRC(op->code) == BPF_X && (op->src_reg == reg || op->src_reg >= BPF_REG_FP))
 		return false;
 	return st->code == (BPF_STX | BPF_MEM | size) && st->dst_reg == ld->src_reg &&
 	       st->src_reg == reg && st->off == ld->off &&
 	       !env->insn_aux_data[i + 1].jump_target && !env->insn_aux_data[i + 2].jump_target &&
-	       regs_dead(env->prog->insnsi, i + 3, BIT(reg));
+	       regs_dead(env, i + 3, BIT(reg));
 }
 
 /*
@@ -209,27 +212,27 @@ static bool follow_addr(struct bpf_verifier_env *env, int i, bool *fixed, bool m
 		aux[i].percpu_access = *fixed ? BPF_PERCPU_SKIP : 0;
 		aux[i + 2].percpu_access = BPF_PERCPU_SKIP;
 	}
-	for (i += ADDR_LEN; regs; i += bpf_is_ldimm64(&insns[i]) ? 2 : 1) {
+	for (i += ADDR_LEN; regs && i < env->prog->len;
+	     i += bpf_is_ldimm64(&insns[i]) ? 2 : 1) {
 		struct bpf_insn *insn = &insns[i];
 		u16 dst = BIT(insn->dst_reg), src = BIT(insn->src_reg);
 
 		if (aux[i].jump_target || is_jump(insn))
-			return regs_dead(insns, i, regs);
+			return regs_dead(env, i, regs);
 
 		use_def(insn, &use, &def);
 		reg = addr_reg(insn);
 		if (reg >= 0 && regs & BIT(reg) && !(use & regs & ~BIT(reg))) {
 			off = base + insn->off;
-			if (!mark) {
-				*fixed &= off == (s32)off;
-			} else {
-				aux[i].percpu_off = off;
-				aux[i].percpu_access = *fixed ? BPF_PERCPU_ABS : BPF_PERCPU_MEM;
-			}
+			*fixed &= off == (s32)off;
 			if (mark && is_rmw(env, i)) {
-				aux[i].percpu_access |= BPF_PERCPU_RMW;
-				aux[++i].percpu_access = BPF_PERCPU_SKIP;
-				aux[++i].percpu_access = BPF_PERCPU_SKIP;
+				aux[i++].percpu_access = BPF_PERCPU_SKIP;
+				aux[i++].percpu_access = BPF_PERCPU_SKIP;
+				aux[i].percpu_access = BPF_PERCPU_RMW;
+			}
+			if (mark) {
+				aux[i].percpu_off = *fixed ? off : 0;
+				aux[i].percpu_access |= *fixed ? BPF_PERCPU_ABS : BPF_PERCPU_MEM;
 			}
 			regs &= ~def;
 		} else if (is_copy(insn) && use & regs) {

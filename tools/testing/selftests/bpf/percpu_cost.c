@@ -27,6 +27,7 @@
 #define KNOWN		100			/* instructions of the program "known_bpf" */
 #define READS		50
 #define MAX_UNIT_SIZE	(2 * 1024 * 1024)	/* of the first chunk of per-CPU memory */
+#define FILLER_SIZE	(32 * 1024)
 
 struct name {
 	const char *name, *label;
@@ -83,6 +84,29 @@ static bool has(const char *place)
 	return bpf_program__autoload(find_prog("count", place));
 }
 
+static int create_percpu(const char *name, __u32 value_size)
+{
+	int fd = bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, name, sizeof(zero), value_size, 1, NULL);
+
+	if (fd < 0)
+		die(name);
+	return fd;
+}
+
+/*
+ * Create the section that is to be in the first chunk of per-CPU memory, and fill
+ * that up: then the other section, as large as a filler, is in a later chunk.
+ */
+static void fill_first_chunk(void)
+{
+	int i, fd = create_percpu("first", bpf_map__value_size(skel->maps.percpu));
+
+	if (bpf_map__reuse_fd(skel->maps.percpu, fd))
+		die("reuse");
+	for (i = 0; i < MAX_UNIT_SIZE / FILLER_SIZE; i++)
+		create_percpu("filler", FILLER_SIZE);
+}
+
 static void load(void)
 {
 	bool has_percpu, has_kernel;
@@ -94,9 +118,10 @@ static void load(void)
 		die("open");
 	skel->rodata->repeats = REPEATS;
 	skel->rodata->pid = getpid();
+	fill_first_chunk();
 	if (bpf_object__prepare(skel->obj))
 		die("prepare");
-	has_percpu = bpf_map__fd(skel->maps.percpu) >= 0;
+	has_percpu = bpf_map__fd(skel->maps.percpu_later) >= 0;
 	has_kernel = !access("/sys/kernel/btf/bpf_test_percpu_cost", F_OK);
 	bpf_object__for_each_program(prog, skel->obj) {
 		place = strrchr(bpf_program__name(prog), '_') + 1;
@@ -361,8 +386,8 @@ int main(void)
 	/* what this kernel doesn't have is no news */
 	libbpf_set_print(NULL);
 	load();
-	if (bpf_program__autoload(skel->progs.distance_later))
-		run(skel->progs.distance_later);
+	if (bpf_program__autoload(skel->progs.distances))
+		run(skel->progs.distances);
 
 	ns_known = ns_of("known", "bpf") - ns_of("empty", "bpf");
 	if (llabs((long long)ns_known - KNOWN * REPEATS) > KNOWN * REPEATS / 1000) {

@@ -6,6 +6,9 @@
 #include <bpf/libbpf_internal.h>
 #include "bpf_util.h"
 
+#define JIT_ENABLE	"/proc/sys/net/core/bpf_jit_enable"
+#define JIT_HARDEN	"/proc/sys/net/core/bpf_jit_harden"
+
 /* The largest value of a percpu map: PCPU_MIN_UNIT_SIZE of the kernel */
 #define MAX_VALUE_SIZE roundup(32 * 1024, getpagesize())
 

@@ -177,10 +177,15 @@ static void test_errors(void)
 		      "before the object is loaded");
 	ASSERT_LOGGED(percpu_ptr_err(map, 0), -ENOENT, "before the object is loaded");
 
+	map = bpf_map__inner_map(skel->maps.outer);
+	ASSERT_LOGGED(bpf_map__read_percpu(map, 0, &copy, sizeof(copy)), -ENOENT,
+		      "before the object is loaded");
+
 	bpf_map__set_autocreate(skel->maps.single, false);
 	if (!ASSERT_OK(percpu_data_copies__load(skel), "load"))
 		goto out;
 
+	map = skel->maps.percpu;
 	ASSERT_LOGGED(bpf_map__read_percpu(map, -1, &copy, sizeof(copy)), -ERANGE,
 		      "map '.percpu': there is no copy of CPU -1, as it is not possible");
 	ASSERT_LOGGED(bpf_map__read_percpu(map, nr, &copy, sizeof(copy)), -ERANGE,
@@ -402,6 +407,8 @@ static void test_mapped_rdonly(void)
 	skel = percpu_data_copies__open();
 	if (!ASSERT_OK_PTR(skel, "open"))
 		goto out;
+	/* what is reused need not be created */
+	ASSERT_OK(bpf_map__set_autocreate(skel->maps.single, false), "set_autocreate");
 	ASSERT_OK(bpf_map__reuse_fd(skel->maps.single, fd), "reuse_fd");
 	ASSERT_OK(bpf_map__set_map_flags(skel->maps.percpu, BPF_F_MMAPABLE | BPF_F_RDONLY_PROG),
 		  "set_map_flags");
@@ -425,6 +432,32 @@ out:
 	close(fd);
 }
 
+/* A kernel that can't map copies: everything works but pointers. */
+static void test_mapped_missing(void)
+{
+	struct percpu_data_copies *skel;
+	struct kern_feature_cache *cache;
+
+	skel = percpu_data_copies__open();
+	if (!ASSERT_OK_PTR(skel, "open"))
+		return;
+	cache = calloc(1, sizeof(*cache));
+	if (!ASSERT_OK_PTR(cache, "cache"))
+		goto out;
+	cache->res[FEAT_PERCPU_MMAP] = FEAT_MISSING;
+	bpf_object_set_feat_cache(skel->obj, cache);
+	set_mmapable(skel);
+	if (!ASSERT_OK(percpu_data_copies__load(skel), "load"))
+		goto out;
+
+	ASSERT_EQ(bpf_map__map_flags(skel->maps.percpu), 0, "flags");
+	ASSERT_LOGGED(percpu_ptr_err(skel->maps.percpu, 0), -EOPNOTSUPP,
+		      "the kernel does not support BPF_F_MMAPABLE for percpu_array");
+	check_skel(skel);
+out:
+	percpu_data_copies__destroy(skel);
+}
+
 void test_percpu_data_copies(void)
 {
 	if (!ASSERT_LE(bpf_num_possible_cpus(), NR_MAX, "CPUs"))
@@ -446,4 +479,6 @@ void test_percpu_data_copies(void)
 		test_mapped_shared();
 	if (test__start_subtest("mapped_rdonly"))
 		test_mapped_rdonly();
+	if (test__start_subtest("mapped_missing"))
+		test_mapped_missing();
 }

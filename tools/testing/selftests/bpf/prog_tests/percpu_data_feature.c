@@ -11,8 +11,6 @@
 #include "percpu_data_feature.skel.h"
 #include "percpu_data_vars.lskel.h"
 
-#define JIT_ENABLE "/proc/sys/net/core/bpf_jit_enable"
-
 #define NO_SUPPORT "the kernel or its BPF JIT does not support per-CPU data"
 #define JIT_IS_OFF "net.core.bpf_jit_enable is 0"
 

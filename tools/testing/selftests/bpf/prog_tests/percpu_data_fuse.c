@@ -22,8 +22,6 @@
 #include "unpriv_helpers.h"
 #include "percpu_data_linfo.skel.h"
 
-#define JIT_HARDEN	"/proc/sys/net/core/bpf_jit_harden"
-
 static char log_buf[64 * 1024];
 static int nr_cpus, nr_progs = 200;
 static unsigned long long first_seed = 1;

@@ -290,7 +290,7 @@ static inline void gen_helper(struct percpu_gen *g)
 		{ BPF_FUNC_snprintf, "b8fA8" },
 		{ BPF_FUNC_skb_load_bytes, "c0as" },
 		{ BPF_FUNC_skb_load_bytes, "a0b8-" },
-		{ BPF_FUNC_get_current_comm, "as-" },
+		{ BPF_FUNC_get_current_comm, "as" },
 		{ BPF_FUNC_map_lookup_elem, "ha!" },
 		{ BPF_FUNC_map_lookup_elem, "ia!" },
 		{ BPF_FUNC_map_update_elem, "iaA0" },

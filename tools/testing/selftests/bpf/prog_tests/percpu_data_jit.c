@@ -10,8 +10,6 @@
 #include "sysctl_helpers.h"
 #include "percpu_data_jit_fail.skel.h"
 
-#define JIT_ENABLE	"/proc/sys/net/core/bpf_jit_enable"
-#define JIT_HARDEN	"/proc/sys/net/core/bpf_jit_harden"
 #define JIT_LIMIT	"/proc/sys/net/core/bpf_jit_limit"
 
 #define JIT_REQUIRED	"JIT is required to use global percpu data"

@@ -214,6 +214,10 @@ static void test_setters(void)
 	free(log);
 	check_map(skel->obj, map, ".percpu.array", sizeof(*skel->percpu_array));
 
+	/* a section that has been resized may have lost its BTF, but not its variables */
+	ASSERT_OK(bpf_map__set_value_size(skel->maps.percpu_padded, 64), "larger");
+	ASSERT_EQ(bpf_map__set_value_size(skel->maps.percpu_padded, 2), -EINVAL, "cut_off_larger");
+
 	if (ASSERT_OK(percpu_data_libbpf__load(skel), "load"))
 		check_kernel_map(map);
 out:

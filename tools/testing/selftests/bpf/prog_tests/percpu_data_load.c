@@ -22,6 +22,8 @@
 
 #define MAX_CPUS	1024
 
+#define ONLINE	"/sys/devices/system/cpu/cpu%d/online"
+
 static int nr_cpus, zero;
 static struct percpu_data_load *skel;
 static bool stop;
@@ -205,10 +207,22 @@ static int set_online(int cpu, const char *online)
 {
 	char file[64];
 
-	snprintf(file, sizeof(file), "/sys/devices/system/cpu/cpu%d/online", cpu);
+	snprintf(file, sizeof(file), ONLINE, cpu);
 	if (access(file, W_OK))
 		return -ENOENT;
 	return write_sysctl(file, online);
+}
+
+static bool can_be_offline(void)
+{
+	char file[64];
+
+	for (int cpu = 0; cpu < nr_cpus; cpu++) {
+		snprintf(file, sizeof(file), ONLINE, cpu);
+		if (runs_of(cpu) && !access(file, W_OK))
+			return true;
+	}
+	return false;
 }
 
 /* Events in softirqs from this CPU on */
@@ -318,6 +332,12 @@ static void check_counts(void)
 	if (!ASSERT_EQ(skel->bss->bad, 0, "foreign words seen by programs"))
 		fprintf(stdout, "word %lx\n", skel->bss->bad_word);
 	ASSERT_EQ(did.failed, 0, "threads");
+	ASSERT_GT(did.reads, 0, "reads");
+	ASSERT_GT(did.writes, 0, "writes");
+	ASSERT_GT(did.maps, 0, "maps");
+	ASSERT_GT(did.loads, 0, "loads");
+	if (can_be_offline())
+		ASSERT_GT(did.offline, 0, "offline");
 
 	stress_says("load: %ld events on %d of %d CPUs", all, nr, nr_cpus);
 	stress_says("events by context: %ld process, %ld softirq, %ld hardirq, %ld NMI",

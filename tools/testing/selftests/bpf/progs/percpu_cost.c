@@ -111,7 +111,7 @@ static __always_inline struct data *look_up(void)
 #define VAR(name)	later_##name
 #include "percpu_cost.h"
 
-/* The first chunk of per-CPU memory has no room for a section of this size. */
+/* The first chunk of per-CPU memory has been filled with maps of this size. */
 char later_rest[32 * 1024 - sizeof(struct data)] SEC(".percpu.later");
 
 /* The kernel's own this_cpu_inc(), in a module */
@@ -133,7 +133,7 @@ KERNEL_WORK(loop)
 
 /* How far are the sections from what is in the first chunk? */
 SEC("raw_tp")
-int distance_later(void *ctx)
+int distances(void *ctx)
 {
 	long rq = (long)bpf_this_cpu_ptr(&runqueues);
 

@@ -25,6 +25,19 @@ struct {
 	__type(value, long);
 } single SEC(".maps");
 
+/* a template, and no map */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, int);
+	__array(values, struct {
+		__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+		__uint(max_entries, 1);
+		__type(key, int);
+		__type(value, long);
+	});
+} outer SEC(".maps");
+
 /* and others that aren't */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -10,16 +10,19 @@ long calls SEC(".percpu.calls");
 static __noinline int called(void)
 {
 	calls++;
-	return 0;
+	return calls;
 }
 
+/* What follows the increment is as short as can be. */
 SEC("raw_tp")
 int count(void *ctx)
 {
+	int ret = called();
+
 	hits =
 		hits +
 		1;
-	return called();
+	return ret;
 }
 
 char _license[] SEC("license") = "GPL";

@@ -190,7 +190,7 @@ __jited("	ag	%r9, {{(952|459704)}}")
 __jited("	lgrl	%r10, {{.*}}")
 __jited("	ag	%r10, {{(952|459704)}}")
 __jited("...")
-__jited("	lg	%r14, 0(%r14)")
+__jited("	lg	%r14, 0(%r14{{.*}})")
 /* powerpc64 keeps it in the PACA, which r13 points to */
 __arch_powerpc64
 __jited("...")

@@ -9,7 +9,7 @@ trial()
 {
 	local passed=0 failed=0 first
 	first=$(wc -l <"$log")
-	run_tests "$1" "{ env ${4:-} PERCPU_STRESS_REPORT=/tmp/tried test_progs -a '$2'; s=\$?; cat /tmp/tried; exit \$s; }" "${5:-}" "$3" >&2
+	run_tests "$1" "{ env ${4:-} PERCPU_STRESS_REPORT=/tmp/tried test_progs -w 0 -a '$2'; s=\$?; cat /tmp/tried; exit \$s; }" "${5:-}" "$3" >&2
 	{
 		echo "[$arch$config] $1|$passed tests|$failed"
 		tail -n "+$first" "$log" | sed -n 's/^tried: \([^:]*\): \(.*[^\r]\)\r*$/    \1|\2|/p'

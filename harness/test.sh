@@ -35,18 +35,18 @@ test_one()
 	[ -n "$cross" ] || selftests test_cpp
 	selftests test_progs
 	unlock
-	run_tests "running the tests" "exec test_progs -a @allow -d @deny"
+	run_tests "running the tests" "exec test_progs -w 900 -a @allow -d @deny"
 	if [ "$machine2" ]; then
-		machine=$machine2 run_tests "running those of per-CPU data on ${machine2%% -cpu*}" "exec test_progs -a '*percpu_data*'"
+		machine=$machine2 run_tests "running those of per-CPU data on ${machine2%% -cpu*}" "exec test_progs -w 900 -a '*percpu_data*'"
 	fi
 	SHARE=$out/example run_tests "running the example" "/share/hits | grep '^all CPUs: [1-9]' && echo 'Summary: 1/0 PASSED, 0 SKIPPED, 0 FAILED'"
 	if [ "$arch" = "$host" ]; then
 		run_tests "running what uses skeletons in C++" "test_cpp && echo 'Summary: 1/0 PASSED, 0 SKIPPED, 0 FAILED'"
-		run_tests "running those of mapped copies with a paged first chunk" "exec test_progs -a 'percpu_data_mmap*'" percpu_alloc=page
+		run_tests "running those of mapped copies with a paged first chunk" "exec test_progs -w 900 -a 'percpu_data_mmap*'" percpu_alloc=page
 		# what our user space says on a kernel without the series
 		(lock; KERNEL=base; arch "$1"; kernel)
 		obj=$build/base/linux/out-$arch run_tests "running one on the base kernel" \
-			"exec test_progs -a 'percpu_data_feature'"
+			"exec test_progs -w 900 -a 'percpu_data_feature'"
 	fi
 	echo "$passed $failed" >"$out/result"
 }

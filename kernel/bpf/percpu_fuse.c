@@ -226,6 +226,7 @@ static bool follow_addr(struct bpf_verifier_env *env, int i, bool *fixed, bool m
 			off = base + insn->off;
 			*fixed &= off == (s32)off;
 			if (mark && is_rmw(env, i)) {
+				/* the store has the code, so no line of the three is behind it */
 				aux[i++].percpu_access = BPF_PERCPU_SKIP;
 				aux[i++].percpu_access = BPF_PERCPU_SKIP;
 				aux[i].percpu_access = BPF_PERCPU_RMW;

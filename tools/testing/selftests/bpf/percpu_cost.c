@@ -27,7 +27,6 @@
 #define KNOWN		100			/* instructions of the program "known_bpf" */
 #define READS		50
 #define MAX_UNIT_SIZE	(2 * 1024 * 1024)	/* of the first chunk of per-CPU memory */
-#define FILLER_SIZE	(32 * 1024)
 
 struct name {
 	const char *name, *label;
@@ -95,16 +94,17 @@ static int create_percpu(const char *name, __u32 value_size)
 
 /*
  * Create the section that is to be in the first chunk of per-CPU memory, and fill
- * that up: then the other section, as large as a filler, is in a later chunk.
+ * that up with maps as large as the other section, which is in a later one then.
  */
 static void fill_first_chunk(void)
 {
 	int i, fd = create_percpu("first", bpf_map__value_size(skel->maps.percpu));
+	__u32 later_size = bpf_map__value_size(skel->maps.percpu_later);
 
 	if (bpf_map__reuse_fd(skel->maps.percpu, fd))
 		die("reuse");
-	for (i = 0; i < MAX_UNIT_SIZE / FILLER_SIZE; i++)
-		create_percpu("filler", FILLER_SIZE);
+	for (i = 0; i < MAX_UNIT_SIZE / later_size; i++)
+		create_percpu("filler", later_size);
 }
 
 static void load(void)

@@ -538,6 +538,72 @@ out:
 	close(map_fd);
 }
 
+/*
+ * The program ends with a call that does not return and keeps R6 with an address
+ * in it: what is behind that call has been removed, and nothing is appended if
+ * there is an exception callback.
+ */
+static void test_throw(bool cb)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, load_opts, .log_buf = log_buf, .log_size = sizeof(log_buf));
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+	struct bpf_func_info funcs[] = { { .insn_off = 0 }, { .insn_off = 2 }, { .insn_off = 4 } };
+	char packet[64] = {};
+	int map_fd, throw_id, proto, prog_fd = -1;
+	struct btf *btf;
+
+	opts.data_in = packet;
+	opts.data_size_in = sizeof(packet);
+	map_fd = bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, NULL, sizeof(int), 8, 1, NULL);
+	throw_id = libbpf_find_vmlinux_btf_id("bpf_throw", BPF_TRACE_FENTRY);
+	btf = btf__new_empty();
+	if (!ASSERT_GE(map_fd, 0, "map") || !ASSERT_GT(throw_id, 0, "bpf_throw") ||
+	    !ASSERT_OK_PTR(btf, "btf"))
+		goto out;
+
+	struct bpf_insn insns[] = {
+		BPF_CALL_REL(3),
+		cb ? BPF_EXIT_INSN() : BPF_MOV64_IMM(BPF_REG_0, 0),
+		/* the exception callback */
+		BPF_MOV64_IMM(BPF_REG_0, 2),
+		BPF_EXIT_INSN(),
+		/* the subprogram */
+		BPF_LD_MAP_VALUE(BPF_REG_6, map_fd, 0),
+		BPF_LDX_MEM(BPF_DW, BPF_REG_0, BPF_REG_6, 0),
+		BPF_MOV64_IMM(BPF_REG_1, 1),
+		BPF_RAW_INSN(BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_KFUNC_CALL, 0, throw_id),
+		BPF_MOV64_IMM(BPF_REG_0, 0),
+		BPF_EXIT_INSN(),
+	};
+
+	btf__add_int(btf, "long", 8, BTF_INT_SIGNED);	/* [1] */
+	proto = btf__add_func_proto(btf, 1);
+	btf__add_func_param(btf, "cookie", 1);
+	funcs[0].type_id = btf__add_func(btf, "main", BTF_FUNC_STATIC, proto);
+	funcs[1].type_id = btf__add_func(btf, "cb", BTF_FUNC_GLOBAL, proto);
+	funcs[2].type_id = btf__add_func(btf, "sub", BTF_FUNC_STATIC, proto);
+	btf__add_decl_tag(btf, "exception_callback:cb", funcs[0].type_id, -1);
+	if (!ASSERT_OK(btf__load_into_kernel(btf), "load_btf"))
+		goto out;
+	if (cb) {
+		load_opts.prog_btf_fd = btf__fd(btf);
+		load_opts.func_info = funcs;
+		load_opts.func_info_cnt = ARRAY_SIZE(funcs);
+		load_opts.func_info_rec_size = sizeof(funcs[0]);
+	}
+	prog_fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, NULL, "GPL", insns, ARRAY_SIZE(insns),
+				&load_opts);
+	if (prog_fd < 0 && strstr(log_buf, "JIT does not support"))
+		test__skip();
+	else if (ASSERT_GE(prog_fd, 0, "load") &&
+		 ASSERT_OK(bpf_prog_test_run_opts(prog_fd, &opts), "run"))
+		ASSERT_EQ(opts.retval, cb ? 2 : 1, "retval");
+out:
+	btf__free(btf);
+	close(prog_fd);
+	close(map_fd);
+}
+
 #ifdef __x86_64__
 static unsigned char image[4096];
 
@@ -644,6 +710,10 @@ void serial_test_percpu_data_fuse(void)
 		test_line_info();
 	if (test__start_subtest("tail_call"))
 		test_tail_call();
+	if (test__start_subtest("throw"))
+		test_throw(true);
+	if (test__start_subtest("throw_default"))
+		test_throw(false);
 	if (test__start_subtest("priv"))
 		test_random("0", GEN_PRIV, 0);
 	if (test__start_subtest("priv_blinded"))

@@ -264,6 +264,13 @@ static void *offline_thread(void *arg)
 	return NULL;
 }
 
+/* A slow machine may need longer than it was told to do everything at least once. */
+static bool tried_all(void)
+{
+	return did.failed || (did.reads && did.writes && did.maps && did.loads &&
+			      (did.offline || !can_be_offline()));
+}
+
 static struct bpf_link *attach_hardirq(int cpu)
 {
 	struct perf_event_attr attr = {
@@ -378,7 +385,7 @@ static void run_load(void)
 		if (ASSERT_OK(pthread_create(threads + nr, NULL, fns[i], NULL), "thread"))
 			nr++;
 
-	for (end = stress_end(2), i = 0; get_time_ns() < end; i++) {
+	for (end = stress_end(2), i = 0; get_time_ns() < end || !tried_all(); i++) {
 		usleep(100000);
 		/* show all CPUs' backtraces: NMIs on x86 */
 		if (stress_seconds() && i % 20 == 0 && !access("/proc/sysrq-trigger", W_OK))

@@ -196,9 +196,9 @@ static bool is_rmw(const struct bpf_verifier_env *env, int i)
 }
 
 /*
- * Are memory accesses all that the address at instruction @i is used for? If
- * so, find out whether their offsets are @fixed and fit into them. Or, if that
- * is known, @mark what the JIT can do with less.
+ * Is the address at instruction @i used for memory accesses, and for nothing
+ * else? If so, find out whether their offsets are @fixed and fit into them. Or,
+ * if that is known, @mark what the JIT can do with less.
  */
 static bool follow_addr(struct bpf_verifier_env *env, int i, bool *fixed, bool mark)
 {
@@ -206,6 +206,7 @@ static bool follow_addr(struct bpf_verifier_env *env, int i, bool *fixed, bool m
 	struct bpf_insn *insns = env->prog->insnsi;
 	u16 use, def, regs = BIT(insns[i].dst_reg);
 	s64 off, base = addr_off(&insns[i]);
+	bool used = false;
 	int reg;
 
 	if (mark) {
@@ -218,7 +219,7 @@ static bool follow_addr(struct bpf_verifier_env *env, int i, bool *fixed, bool m
 		u16 dst = BIT(insn->dst_reg), src = BIT(insn->src_reg);
 
 		if (aux[i].jump_target || is_jump(insn))
-			return regs_dead(env, i, regs);
+			return used && regs_dead(env, i, regs);
 
 		use_def(insn, &use, &def);
 		reg = addr_reg(insn);
@@ -236,6 +237,7 @@ static bool follow_addr(struct bpf_verifier_env *env, int i, bool *fixed, bool m
 				aux[i].percpu_access |= *fixed ? BPF_PERCPU_ABS : BPF_PERCPU_MEM;
 			}
 			regs &= ~def;
+			used = true;
 		} else if (is_copy(insn) && use & regs) {
 			regs |= dst;
 		} else if (insn->code == (BPF_ALU64 | BPF_ADD | BPF_K) && use & regs) {
@@ -251,7 +253,7 @@ static bool follow_addr(struct bpf_verifier_env *env, int i, bool *fixed, bool m
 			return false;
 		}
 	}
-	return true;
+	return used;
 }
 
 static void fuse_addrs(struct bpf_verifier_env *env)

@@ -40,7 +40,7 @@ static size_t pages(size_t len)
 
 /*
  * A map is a file, so that its FD can be duplicated and mapped. Its position, which duplicates
- * share, is the size of a value.
+ * share, is the size of a value, and above that, whether each CPU has one.
  */
 static int map_create(const union bpf_attr *attr)
 {
@@ -52,7 +52,7 @@ static int map_create(const union bpf_attr *attr)
 		return -1;
 	}
 	fd = memfd_create("map", MFD_CLOEXEC);
-	if (fd < 0 || lseek(fd, attr->value_size, SEEK_SET) < 0 ||
+	if (fd < 0 || lseek(fd, attr->value_size | (off_t)percpu << 32, SEEK_SET) < 0 ||
 	    ftruncate(fd, pages(attr->value_size) * getpagesize() * libbpf_num_possible_cpus()))
 		abort();
 	return fd;
@@ -62,10 +62,12 @@ static int map_create(const union bpf_attr *attr)
 static int map_value(const union bpf_attr *attr, bool update)
 {
 	void *value = (void *)(unsigned long)attr->value;
-	off_t size = lseek(attr->map_fd, 0, SEEK_CUR);
+	off_t pos = lseek(attr->map_fd, 0, SEEK_CUR), size = (__u32)pos;
 
-	if (size < 0)
+	if (pos < 0)
 		return -1;
+	if (pos >> 32 && !(attr->flags & (BPF_F_CPU | BPF_F_ALL_CPUS)))
+		size = (size + 7) / 8 * 8 * libbpf_num_possible_cpus();
 	return (update ? pwrite(attr->map_fd, value, size, 0) :
 			 pread(attr->map_fd, value, size, 0)) == size ? 0 : -1;
 }

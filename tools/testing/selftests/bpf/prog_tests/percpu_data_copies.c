@@ -160,9 +160,10 @@ static int percpu_ptr_err(const struct bpf_map *map, int cpu)
 static void test_errors(void)
 {
 	struct { char value[64]; } copies[NR_MAX], copy;
-	int nr = bpf_num_possible_cpus();
+	int fd = -1, nr = bpf_num_possible_cpus();
 	struct percpu_data_copies *skel;
 	const struct bpf_map *map;
+	struct bpf_map *inner;
 
 	skel = percpu_data_copies__open();
 	if (!ASSERT_OK_PTR(skel, "open"))
@@ -177,9 +178,14 @@ static void test_errors(void)
 		      "before the object is loaded");
 	ASSERT_LOGGED(percpu_ptr_err(map, 0), -ENOENT, "before the object is loaded");
 
-	map = bpf_map__inner_map(skel->maps.outer);
+	map = inner = bpf_map__inner_map(skel->maps.outer);
 	ASSERT_LOGGED(bpf_map__read_percpu(map, 0, &copy, sizeof(copy)), -ENOENT,
 		      "before the object is loaded");
+	fd = bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, "inner", sizeof(int), sizeof(long), 1, NULL);
+	if (!ASSERT_OK_FD(fd, "create") || !ASSERT_OK(bpf_map__reuse_fd(inner, fd), "reuse_fd"))
+		goto out;
+	ASSERT_LOGGED(percpu_ptr_err(map, 0), -ENOENT,
+		      "copies are mapped when the object is loaded");
 
 	bpf_map__set_autocreate(skel->maps.single, false);
 	if (!ASSERT_OK(percpu_data_copies__load(skel), "load"))
@@ -221,6 +227,7 @@ static void test_errors(void)
 		      "map 'single': can't access a CPU's copy of a map that wasn't created");
 out:
 	percpu_data_copies__destroy(skel);
+	close(fd);
 }
 
 /* Any percpu array with one element will do, and memory larger than the value. */
@@ -308,6 +315,11 @@ static void test_mapped(void)
 	ASSERT_TRUE(write_faults(skel->percpu), "write to initial value");
 	run_unevenly(prog_fd);
 	check_sec(skel, percpu_data_copies, percpu, hits, 1000);
+
+	/* also by another file descriptor of the same map */
+	map = skel->maps.percpu;
+	ASSERT_OK(bpf_map__reuse_fd(map, bpf_map__fd(map)), "reuse_fd");
+	ASSERT_OK_PTR(percpu_data_copies__percpu_ptr(skel, 0), "percpu_ptr");
 
 	/* with no system call */
 	bpf_object__for_each_map(map, skel->obj)
@@ -416,15 +428,15 @@ static void test_mapped_rdonly(void)
 	if (!ASSERT_OK(percpu_data_copies__load(skel), "load"))
 		goto out;
 
-	ptr = bpf_map__percpu_ptr(skel->maps.single, 2);
+	ptr = bpf_map__percpu_ptr(skel->maps.single, 0);
 	if (ASSERT_OK_PTR(ptr, "frozen"))
 		ASSERT_TRUE(write_faults(ptr), "write to frozen");
-	ASSERT_EQ(bpf_map__write_percpu(skel->maps.single, 2, &copy, sizeof(copy)), -EPERM,
+	ASSERT_EQ(bpf_map__write_percpu(skel->maps.single, 0, &copy, sizeof(copy)), -EPERM,
 		  "write frozen");
-	ASSERT_OK(bpf_map__read_percpu(skel->maps.single, 2, &copy, sizeof(copy)), "read frozen");
+	ASSERT_OK(bpf_map__read_percpu(skel->maps.single, 0, &copy, sizeof(copy)), "read frozen");
 	ASSERT_EQ(copy.value, 7, "frozen value");
 
-	ptr = percpu_data_copies__percpu_ptr(skel, 2);
+	ptr = percpu_data_copies__percpu_ptr(skel, 0);
 	if (ASSERT_OK_PTR(ptr, "rdonly_prog"))
 		ASSERT_TRUE(write_faults(ptr), "write to rdonly_prog");
 out:
@@ -460,8 +472,11 @@ out:
 
 void test_percpu_data_copies(void)
 {
-	if (!ASSERT_LE(bpf_num_possible_cpus(), NR_MAX, "CPUs"))
+	if (bpf_num_possible_cpus() > NR_MAX) {
+		printf("%s:SKIP:more than %d CPUs\n", __func__, NR_MAX);
+		test__skip();
 		return;
+	}
 
 	if (test__start_subtest("skel"))
 		test_skel();

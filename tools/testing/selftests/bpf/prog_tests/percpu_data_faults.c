@@ -223,7 +223,7 @@ static int try_init(struct faults *f)
 	memset(f->values, 0, nr_cpus * MAX_VALUE_SIZE);
 	err = bpf_map_update_elem(fd, &zero, f->values, 0);
 	err = err ?: bpf_map_update_elem(fd, &zero, f->values, BPF_F_ALL_CPUS);
-	err = err ?: bpf_map_update_elem(fd, &zero, f->values, BPF_F_CPU | 1ULL << 32);
+	err = err ?: bpf_map_update_elem(fd, &zero, f->values, BPF_F_CPU | (nr_cpus - 1ULL) << 32);
 	return err ?: bpf_map_update_batch(fd, &zero, f->values, &count, &opts);
 }
 
@@ -266,7 +266,8 @@ static int try_dump(struct faults *f)
 	err = bpf_prog_get_info_by_fd(bpf_program__fd(skel->progs.count), &info, &info_len);
 	err = err ?: bpf_map_get_info_by_fd(fd, &map_info, &map_len);
 	err = err ?: bpf_map_lookup_elem(fd, &zero, f->values);
-	err = err ?: bpf_map_lookup_elem_flags(fd, &zero, f->values, BPF_F_CPU | 1ULL << 32);
+	err = err ?: bpf_map_lookup_elem_flags(fd, &zero, f->values,
+					       BPF_F_CPU | (nr_cpus - 1ULL) << 32);
 	err = err ?: bpf_map_get_next_key(fd, NULL, &key);
 	if (err)
 		return err;
@@ -460,19 +461,27 @@ static int create_mmapable(void)
 /* Create, map and load, and be killed. */
 static void be_killed(void)
 {
+	size_t len = nr_cpus * MAX_VALUE_SIZE;
 	void *value = calloc(1, MAX_VALUE_SIZE);
 
 	if (!value)
 		_exit(1);
 	for (;;) {
-		int map_fd = create_mmapable();
+		int map_fd = create_mmapable(), fd;
+		void *mem;
 
 		if (map_fd < 0)
 			_exit(1);
-		mmap(NULL, nr_cpus * MAX_VALUE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, 0);
-		if (bpf_map_update_elem(map_fd, &zero, value, BPF_F_ALL_CPUS) ||
-		    long_load(map_fd) < 0)
+		mem = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, 0);
+		if (mem == MAP_FAILED ||
+		    bpf_map_update_elem(map_fd, &zero, value, BPF_F_ALL_CPUS))
 			_exit(1);
+		fd = long_load(map_fd);
+		if (fd < 0)
+			_exit(1);
+		close(fd);
+		munmap(mem, len);
+		close(map_fd);
 	}
 }
 

@@ -142,17 +142,17 @@ static bool says_why(struct setup *s, struct variant *v, const struct bpf_insn *
 }
 
 /* Did the kernel warn of something? */
-static bool kernel_warned(void)
+static int kernel_warnings(void)
 {
-	unsigned long taint = 0;
+	int cnt = -1;
 	FILE *f;
 
-	f = fopen("/proc/sys/kernel/tainted", "r");
-	if (!ASSERT_OK_PTR(f, "tainted"))
-		return true;
-	ASSERT_EQ(fscanf(f, "%lu", &taint), 1, "tainted");
+	f = fopen("/sys/kernel/warn_count", "r");
+	if (!ASSERT_OK_PTR(f, "warn_count"))
+		return cnt;
+	ASSERT_EQ(fscanf(f, "%d", &cnt), 1, "warn_count");
 	fclose(f);
-	return taint & (1 << 9);
+	return cnt;
 }
 
 /* Generate the programs, return the number of instructions. */
@@ -314,10 +314,10 @@ static int run_progs(struct setup *s, const char *harden, int nr)
 		goto out;
 
 	for (i = 0; i < nr; i++) {
-		bool warned = kernel_warned();
+		int warnings = kernel_warnings();
 
 		ret = compare(s, g, first_seed + i);
-		if (!warned && kernel_warned()) {
+		if (kernel_warnings() != warnings) {
 			fprintf(stderr, "the kernel warned\n");
 			ret = DIFFER;
 		}
@@ -469,6 +469,7 @@ static void test_line_info(void)
 	};
 	struct percpu_data_linfo *skel = percpu_data_linfo__open_and_load();
 	struct bpf_prog_linfo *linfo = NULL;
+	__u32 i __maybe_unused;
 
 	if (!ASSERT_OK_PTR(skel, "open_and_load"))
 		return;
@@ -479,6 +480,13 @@ static void test_line_info(void)
 	linfo = bpf_prog_linfo__new(&info);
 	if (ASSERT_OK_PTR(linfo, "linfo"))
 		ASSERT_OK_PTR(bpf_prog_linfo__lfind_addr_func(linfo, ksyms[1], 1, 0), "line");
+#ifdef __x86_64__
+	for (i = 1; i < info.nr_jited_line_info; i++)
+		if (jited_lines[i] == jited_lines[i - 1] + 1)
+			break;
+	if (!is_jit_blinding())
+		ASSERT_LT(i, info.nr_jited_line_info, "line without code");
+#endif
 out:
 	bpf_prog_linfo__free(linfo);
 	percpu_data_linfo__destroy(skel);

@@ -362,7 +362,7 @@ static void run_load(void)
 	int cpu, nr = 0, i;
 	cpu_set_t cpus;
 	long before;
-	__u64 end;
+	__u64 end, late;
 
 	stop = false;
 	memset(&did, 0, sizeof(did));
@@ -385,7 +385,10 @@ static void run_load(void)
 		if (ASSERT_OK(pthread_create(threads + nr, NULL, fns[i], NULL), "thread"))
 			nr++;
 
-	for (end = stress_end(2), i = 0; get_time_ns() < end || !tried_all(); i++) {
+	/* two minutes more for what has not happened yet: check_counts() names it */
+	end = stress_end(2);
+	late = end + 120 * 1000000000ULL;
+	for (i = 0; get_time_ns() < end || (!tried_all() && get_time_ns() < late); i++) {
 		usleep(100000);
 		/* show all CPUs' backtraces: NMIs on x86 */
 		if (stress_seconds() && i % 20 == 0 && !access("/proc/sysrq-trigger", W_OK))

@@ -678,6 +678,7 @@ static void freeze_races(void)
 	}
 	stress_says("mappings, races to freeze and free: %ld maps, %d frozen, %ld mappings",
 		    race.rounds, frozen, race.writes);
+	ASSERT_GT(frozen, 0, "frozen");
 	free(before);
 	free(after);
 }

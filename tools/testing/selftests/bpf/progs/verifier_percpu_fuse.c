@@ -243,6 +243,28 @@ __naked void counter_used(void)
 		      : __clobber_all);
 }
 
+/* What the JIT has for R10 depends on where the stack is. */
+SEC("socket")
+__description("x86-64: the frame pointer as operand")
+__success __retval(0)
+__arch_x86_64
+__jited("	movabsq	${{.*}}, %rdi")
+__jited("	movq	%gs:(%rdi), %rsi")
+__jited("	addq	%rbp, %rsi")
+__jited("	movq	%rsi, %gs:(%rdi)")
+__naked void frame_pointer_operand(void)
+{
+	asm volatile ("r1 = %[far] + 8 ll;"
+		      "r2 = *(u64 *)(r1 + 0);"
+		      "r2 += r10;"
+		      "*(u64 *)(r1 + 0) = r2;"
+		      "r0 = 0;"
+		      "exit;"
+		      :
+		      : __imm_addr(far)
+		      : __clobber_all);
+}
+
 SEC("socket")
 __description("x86-64: loads and stores of every size")
 __success __retval(0)

@@ -83,13 +83,11 @@ static bool has(const char *place)
 	return bpf_program__autoload(find_prog("count", place));
 }
 
-static int create_percpu(const char *name, __u32 value_size)
+static int create_percpu(const char *name, __u32 value_size, __u32 flags)
 {
-	int fd = bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, name, sizeof(zero), value_size, 1, NULL);
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = flags);
 
-	if (fd < 0)
-		die(name);
-	return fd;
+	return bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, name, sizeof(zero), value_size, 1, &opts);
 }
 
 /*
@@ -98,13 +96,14 @@ static int create_percpu(const char *name, __u32 value_size)
  */
 static void fill_first_chunk(void)
 {
-	int i, fd = create_percpu("first", bpf_map__value_size(skel->maps.percpu));
+	int i, fd = create_percpu("first", bpf_map__value_size(skel->maps.percpu), 0);
 	__u32 later_size = bpf_map__value_size(skel->maps.percpu_later);
 
-	if (bpf_map__reuse_fd(skel->maps.percpu, fd))
-		die("reuse");
+	if (fd < 0 || bpf_map__reuse_fd(skel->maps.percpu, fd))
+		die("first");
 	for (i = 0; i < MAX_UNIT_SIZE / later_size; i++)
-		create_percpu("filler", later_size);
+		if (create_percpu("filler", later_size, 0) < 0)
+			die("filler");
 }
 
 static void load(void)
@@ -112,6 +111,7 @@ static void load(void)
 	bool has_percpu, has_kernel;
 	struct bpf_program *prog;
 	const char *place;
+	int fd;
 
 	skel = percpu_cost__open();
 	if (!skel)
@@ -119,6 +119,12 @@ static void load(void)
 	skel->rodata->repeats = REPEATS;
 	skel->rodata->pid = getpid();
 	fill_first_chunk();
+	fd = create_percpu("mapped", sizeof(long), BPF_F_MMAPABLE);
+	if (fd < 0) {
+		bpf_map__set_map_flags(skel->maps.one_mapped, 0);
+		bpf_map__set_map_flags(skel->maps.hundred_mapped, 0);
+	}
+	close(fd);
 	if (bpf_object__prepare(skel->obj))
 		die("prepare");
 	has_percpu = bpf_map__fd(skel->maps.percpu_later) >= 0;
@@ -386,8 +392,8 @@ int main(void)
 	/* what this kernel doesn't have is no news */
 	libbpf_set_print(NULL);
 	load();
-	if (bpf_program__autoload(skel->progs.distances))
-		run(skel->progs.distances);
+	if (bpf_program__autoload(skel->progs.distance_later))
+		run(skel->progs.distance_later);
 
 	ns_known = ns_of("known", "bpf") - ns_of("empty", "bpf");
 	if (llabs((long long)ns_known - KNOWN * REPEATS) > KNOWN * REPEATS / 1000) {

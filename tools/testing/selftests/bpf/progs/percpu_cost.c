@@ -133,7 +133,7 @@ KERNEL_WORK(loop)
 
 /* How far are the sections from what is in the first chunk? */
 SEC("raw_tp")
-int distances(void *ctx)
+int distance_later(void *ctx)
 {
 	long rq = (long)bpf_this_cpu_ptr(&runqueues);
 

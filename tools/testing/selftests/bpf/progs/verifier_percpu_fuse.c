@@ -249,15 +249,15 @@ __description("x86-64: the frame pointer as operand")
 __success __retval(0)
 __arch_x86_64
 __jited("	movabsq	${{.*}}, %rdi")
-__jited("	movq	%gs:(%rdi), %rsi")
+__jited("	movzbq	%gs:(%rdi), %rsi")
 __jited("	addq	%rbp, %rsi")
-__jited("	movq	%rsi, %gs:(%rdi)")
+__jited("	movb	%sil, %gs:(%rdi)")
 __naked void frame_pointer_operand(void)
 {
 	asm volatile ("r1 = %[far] + 8 ll;"
-		      "r2 = *(u64 *)(r1 + 0);"
+		      "r2 = *(u8 *)(r1 + 0);"
 		      "r2 += r10;"
-		      "*(u64 *)(r1 + 0) = r2;"
+		      "*(u8 *)(r1 + 0) = r2;"
 		      "r0 = 0;"
 		      "exit;"
 		      :

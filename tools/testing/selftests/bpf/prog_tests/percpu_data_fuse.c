@@ -10,7 +10,8 @@
  * those of the subtests called hostile.
  *
  * PERCPU_FUSE_SEED=n in the environment begins with another program than usual
- * (and prints it if it fails), PERCPU_FUSE_PROGS=n sets how many there are.
+ * (and prints it if it fails), PERCPU_FUSE_PROGS=n sets how many there are,
+ * however long they take.
  */
 
 #define _GNU_SOURCE
@@ -23,7 +24,7 @@
 #include "percpu_data_linfo.skel.h"
 
 static char log_buf[64 * 1024];
-static int nr_cpus, nr_progs = 200;
+static int nr_cpus, nr_progs = 200, max_seconds = 20;
 static unsigned long long first_seed = 1;
 static int zero;
 
@@ -298,9 +299,10 @@ static bool init_setup(struct setup *s)
 	return true;
 }
 
-/* Run as many as wanted, say how many the verifier rejected. */
-static int run_progs(struct setup *s, const char *harden, int nr)
+/* Run as many as wanted or as there is time for, say how many the verifier rejected. */
+static int run_progs(struct setup *s, const char *harden, int *nr)
 {
+	__u64 end = get_time_ns() + max_seconds * 1000000000ULL;
 	int i, cnt[SAME + 1] = {}, rejected = -1;
 	struct percpu_gen *g = NULL;
 	enum result ret;
@@ -313,7 +315,7 @@ static int run_progs(struct setup *s, const char *harden, int nr)
 	if (!ASSERT_OK_PTR(g, "gen") || sysctl_set_or_fail(JIT_HARDEN, old, harden))
 		goto out;
 
-	for (i = 0; i < nr; i++) {
+	for (i = 0; i < *nr && (!max_seconds || i < 50 || get_time_ns() < end); i++) {
 		int warnings = kernel_warnings();
 
 		ret = compare(s, g, first_seed + i);
@@ -330,7 +332,8 @@ static int run_progs(struct setup *s, const char *harden, int nr)
 			print_prog(s, g, first_seed + i);
 		}
 	}
-	fprintf(stdout, "%d programs, first %llu: %d rejected\n", nr, first_seed, cnt[REJECTED]);
+	*nr = i;
+	fprintf(stdout, "%d programs, first %llu: %d rejected\n", i, first_seed, cnt[REJECTED]);
 	ASSERT_EQ(cnt[DIFFER], 0, "differ");
 	rejected = cnt[REJECTED];
 out:
@@ -344,11 +347,13 @@ out:
 static void test_random(const char *harden, enum gen_caps caps, __u32 flags)
 {
 	struct setup s = { .caps = caps, .flags = flags };
+	int rejected, nr = nr_progs;
 
-	/* the verifier has to be content with most of them for the test to mean something */
-	if (init_setup(&s))
-		ASSERT_LE(run_progs(&s, harden, nr_progs), nr_progs / (caps == GEN_PRIV ? 10 : 2),
-			  "rejected");
+	if (init_setup(&s)) {
+		rejected = run_progs(&s, harden, &nr);
+		/* the verifier has to be content with most for the test to mean something */
+		ASSERT_LE(rejected, nr / (caps == GEN_PRIV ? 10 : 2), "rejected");
+	}
 	free_setup(&s);
 }
 
@@ -438,7 +443,7 @@ static void test_hostile(const char *harden, enum gen_caps caps, enum gen_access
 				goto out;
 		s.frozen = true;
 	}
-	rejected = run_progs(&s, harden, nr);
+	rejected = run_progs(&s, harden, &nr);
 	/* the verifier has to find fault with some, and not with all */
 	ASSERT_GT(rejected, nr / 10, "rejected");
 	ASSERT_LT(rejected, nr * 9 / 10, "rejected");
@@ -707,8 +712,10 @@ void serial_test_percpu_data_fuse(void)
 	if (env)
 		first_seed = strtoull(env, NULL, 0);
 	env = getenv("PERCPU_FUSE_PROGS");
-	if (env)
+	if (env) {
 		nr_progs = atoi(env);
+		max_seconds = 0;
+	}
 
 #ifdef __x86_64__
 	if (test__start_subtest("code"))

@@ -350,6 +350,7 @@ static void check_shared(bool first, bool second, bool pin)
 {
 	struct percpu_data_copies *one = NULL, *two = NULL;
 	struct percpu_data_copies__percpu copy;
+	int cpu = bpf_num_possible_cpus() - 1;
 	void *ptr;
 
 	one = percpu_data_copies__open();
@@ -378,13 +379,13 @@ static void check_shared(bool first, bool second, bool pin)
 
 	/* the map is what the first one made of it */
 	ASSERT_EQ(bpf_map__map_flags(two->maps.percpu), first ? BPF_F_MMAPABLE : 0, "flags");
-	ptr = percpu_data_copies__percpu_ptr(two, 1);
+	ptr = percpu_data_copies__percpu_ptr(two, cpu);
 	ASSERT_EQ(!!ptr, first, "percpu_ptr");
 	run_unevenly(bpf_program__fd(one->progs.count));
-	ASSERT_OK(percpu_data_copies__read_percpu(two, 1, &copy), "read");
-	check_vars(&copy, 1);
+	ASSERT_OK(percpu_data_copies__read_percpu(two, cpu, &copy), "read");
+	check_vars(&copy, cpu);
 	if (ptr)
-		check_vars(ptr, 1);
+		check_vars(ptr, cpu);
 out:
 	unlink(PIN_PATH);
 	percpu_data_copies__destroy(two);

@@ -691,8 +691,8 @@ void serial_test_percpu_data_maps(void)
 	seed = env ? strtoul(env, NULL, 0) : 1;
 	nr_cpus = bpf_num_possible_cpus();
 	page = getpagesize();
-	/* two pages where a value may be as large */
-	copy_len = page < MAX_VALUE_SIZE ? 2 * page : page;
+	/* three pages where a value may be as large */
+	copy_len = 3 * page <= MAX_VALUE_SIZE ? 3 * page : page;
 	len = nr_cpus * copy_len;
 	nr_pages = len / page;
 	shared = mmap(NULL, sizeof(*shared), RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -9,6 +9,7 @@ programs := $(patsubst $(SRC)/%.c,%,$(wildcard $(names:%=$(SRC)/%.c)))
 # not "all", as that may be a program
 .DEFAULT_GOAL := .all
 .all: $(names:%=%.skel.h) $(programs)
+	$(if $(names),,$(error there is no x.bpf.c in $(abspath $(SRC))))
 
 # another architecture, or other flags, make all anew; a rule, as make does not look for new files in a folder that it knows
 .commands: ;

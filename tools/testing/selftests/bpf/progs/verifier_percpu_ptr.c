@@ -269,6 +269,7 @@ __naked void result_oob(void)
 SEC("socket")
 __description("result out of bounds, variable offset")
 __failure __msg("invalid access to map value, value_size=16 off=15 size=2")
+__flag(BPF_F_ANY_ALIGNMENT)
 __naked void result_oob_var(void)
 {
 	asm volatile ("r2 = *(u32 *)(r1 + %[len]);"

@@ -178,7 +178,8 @@ static void test_errors(void)
 		      "before the object is loaded");
 	ASSERT_LOGGED(percpu_ptr_err(map, 0), -ENOENT, "before the object is loaded");
 
-	map = inner = bpf_map__inner_map(skel->maps.outer);
+	inner = bpf_map__inner_map(skel->maps.outer);
+	map = inner;
 	ASSERT_LOGGED(bpf_map__read_percpu(map, 0, &copy, sizeof(copy)), -ENOENT,
 		      "before the object is loaded");
 	fd = bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, "inner", sizeof(int), sizeof(long), 1, NULL);

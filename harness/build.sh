@@ -72,8 +72,8 @@ tool()
 {
 	local dir=$1 cc="ccache ${cross}gcc" clang="env CCACHE_BASEDIR=$build ccache clang-19"; shift
 	[ -z "$cross" ] || cc+=" --sysroot=$sysroot $ldflags"
-	# a C library comes with a compiler that is not this machine's
-	[ -z "$compiler_suite" ] || clang+=" -Wno-unused-command-line-argument --gcc-toolchain=$(bin "$compiler" "$compiler_suite").."
+	# a C library comes with a compiler that is not this machine's, and its linker follows what libraries need
+	[ -z "$compiler_suite" ] || clang+=" -Wno-unused-command-line-argument --gcc-toolchain=$(bin "$compiler" "$compiler_suite").. -Wl,-rpath-link,$sysroot/usr/lib/$triplet"
 	# clang, which links some of the tests, knows no sysroot
 	LDFLAGS=$ldflags make -C "$src/tools/$dir" ARCH="$karch" CROSS_COMPILE="$cross" CC="$cc" HOSTCC="ccache gcc" CLANG="$clang" LLC=llc-19 \
 		LLVM_STRIP=llvm-strip-19 LLVM_CONFIG=llvm-config-19 PAHOLE="$pahole" feature_display=0 -j"$(nproc)" "$@"

@@ -19,6 +19,7 @@
 #include <string.h>
 #include <linux/bpf.h>
 #include <linux/filter.h>
+#include "autoconf_helper.h"
 #include "bpf_util.h"
 
 #define GEN_MAX_INSNS	1024
@@ -178,6 +179,16 @@ static inline void gen_set(struct percpu_gen *g, int reg, enum gen_type type)
 	g->s.regs[reg] = (struct gen_reg) { .type = type };
 }
 
+/* Some kernels let programs without privileges access only what is aligned. */
+static inline bool gen_aligned(const struct percpu_gen *g)
+{
+#ifndef CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS
+	return g->caps == GEN_UNPRIV;
+#else
+	return false;
+#endif
+}
+
 static inline int gen_const(struct percpu_gen *g)
 {
 	static const int consts[] = {
@@ -226,7 +237,7 @@ static inline void gen_addr_to(struct percpu_gen *g, int reg)
 	/* there are favourites, such as counters, and a few are not aligned */
 	if (gen_rnd(g, 2))
 		off = gen_rnd(g, 4) * 8;
-	else if (!gen_rnd(g, 8))
+	else if (!gen_rnd(g, 8) && !gen_aligned(g))
 		off += gen_rnd(g, 8);
 
 	gen_addr_off(g, reg, gen_rnd(g, 4) ? g->map : gen_rnd(g, GEN_MAPS), off);
@@ -254,6 +265,7 @@ static inline bool gen_off(struct percpu_gen *g, int reg, int size, bool aligned
 
 	if (max < min)
 		return false;
+	aligned |= gen_aligned(g);
 	if (min <= 0 && max >= 0 && gen_rnd(g, 2) && !(aligned && r->off % size)) {
 		*off = 0;
 		return true;
@@ -385,7 +397,7 @@ static inline void gen_rmw(struct percpu_gen *g)
 	case 1:
 		store_size = gen_size(g);
 		if (off + g->s.regs[addr].off + g->s.regs[addr].var + gen_bytes(store_size) >
-		    GEN_WINDOW)
+		    GEN_WINDOW || (gen_aligned(g) && off % gen_bytes(store_size)))
 			return;
 		break;
 	case 2:

@@ -57,11 +57,11 @@ guest()
 	if [ "$arch" = "$host" ] && [ -w /dev/kvm ] && grep -qwE 'vmx|svm' /proc/cpuinfo; then accel="-accel kvm"; fi
 	[ "$config" != -debug ] || { memory=6G; append="panic_on_warn=1 $append"; }
 	case $arch in riscv64 | powerpc64le | loongarch64) append="slab_debug=F,kmalloc-* $append" ;; esac
-	# its firmware spins on CPUs that the kernel never starts, and slows down the others by that
+	# its firmware spins on CPUs that the kernel never starts, and slows down the others by that: start them, and init stops them
 	[ "$arch" != riscv64 ] || append="maxcpus=6 STOP_CPUS=4,5 $append"
 	[ "$2" != shell ] || {
 		io+=,signal=off
-		append=TERM=${TERM:-linux}
+		append="TERM=${TERM:-linux} $append"
 		mkfifo "$run/size"
 		while sleep 1; do stty size </dev/tty || break; done >"$run/size" &
 		devices=(-chardev "pipe,id=size,path=$run/size" -device "virtserialport,chardev=size,nr=7")

@@ -158,6 +158,8 @@ static inline void *raw_mmap(size_t len, int prot, int flags, int fd, unsigned l
 /* Until this is unloaded, the JIT lacks the per-CPU address instruction. */
 static inline bool load_no_percpu_insn(void)
 {
+	/* a test that died may have left it */
+	unload_module("bpf_test_no_percpu_insn", false);
 	return ASSERT_OK(load_module("bpf_test_no_percpu_insn.ko", false), "load_module");
 }
 

@@ -5,7 +5,10 @@
  * whole system is without the instruction for a while.
  */
 
+#define _GNU_SOURCE
+#include <sched.h>
 #include <linux/filter.h>
+#include "cap_helpers.h"
 #include "percpu_data_helpers.h"
 #include "percpu_data_lookup.skel.h"
 
@@ -33,15 +36,28 @@ static bool is_inlined(const struct bpf_program *prog)
 /* Run a program on each CPU, which returns how much went wrong. */
 static void run(const struct bpf_program *prog)
 {
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .flags = BPF_F_TEST_RUN_ON_CPU);
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+	char packet[64] = {};
+	cpu_set_t old, cpus;
+	int cpu;
 
-	for (opts.cpu = 0; opts.cpu < bpf_num_possible_cpus(); opts.cpu++) {
-		if (!runs_of(opts.cpu))
+	if (bpf_program__type(prog) == BPF_PROG_TYPE_SOCKET_FILTER) {
+		opts.data_in = packet;
+		opts.data_size_in = sizeof(packet);
+	}
+	if (!ASSERT_OK(sched_getaffinity(0, sizeof(old), &old), "getaffinity"))
+		return;
+	for (cpu = 0; cpu < bpf_num_possible_cpus(); cpu++) {
+		if (!runs_of(cpu))
 			continue;
-		skel->bss->cpu = opts.cpu;
+		CPU_ZERO(&cpus);
+		CPU_SET(cpu, &cpus);
+		ASSERT_OK(sched_setaffinity(0, sizeof(cpus), &cpus), "setaffinity");
+		skel->bss->cpu = cpu;
 		ASSERT_OK(bpf_prog_test_run_opts(bpf_program__fd(prog), &opts), "test_run");
 		ASSERT_EQ(opts.retval, 0, bpf_program__name(prog));
 	}
+	sched_setaffinity(0, sizeof(old), &old);
 }
 
 /* Each CPU finds its own values, and changes no others. */
@@ -77,6 +93,28 @@ static void check_lookups(bool inlined)
 	percpu_data_lookup__destroy(skel);
 }
 
+/* The key is masked in programs that must not run speculatively with one that is too large. */
+static void test_masked(void)
+{
+	__u64 caps;
+
+	skel = percpu_data_lookup__open();
+	if (!ASSERT_OK_PTR(skel, "open"))
+		return;
+	bpf_program__set_type(skel->progs.in_array, BPF_PROG_TYPE_SOCKET_FILTER);
+	bpf_program__set_autoload(skel->progs.in_hash, false);
+	bpf_program__set_autoload(skel->progs.number, false);
+	if (!ASSERT_OK(cap_disable_effective(1ULL << CAP_SYS_ADMIN | 1ULL << CAP_PERFMON, &caps),
+		       "caps"))
+		goto out;
+	ASSERT_OK(percpu_data_lookup__load(skel), "load");
+	ASSERT_OK(cap_enable_effective(caps, NULL), "caps");
+	ASSERT_TRUE(is_inlined(skel->progs.in_array), "inlined");
+	check_map(skel->maps.array, skel->progs.in_array);
+out:
+	percpu_data_lookup__destroy(skel);
+}
+
 void serial_test_percpu_data_lookup(void)
 {
 	values = calloc(bpf_num_possible_cpus(), sizeof(*values));
@@ -84,6 +122,8 @@ void serial_test_percpu_data_lookup(void)
 		return;
 	if (test__start_subtest("inlined"))
 		check_lookups(true);
+	if (test__start_subtest("masked"))
+		test_masked();
 	if (test__start_subtest("called") && load_no_percpu_insn()) {
 		check_lookups(false);
 		unload_no_percpu_insn();

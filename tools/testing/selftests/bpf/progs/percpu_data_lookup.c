@@ -29,10 +29,10 @@ static __always_inline int check_values(void *map)
 	__u64 *value;
 	__u32 key;
 
-	for (i = 0; i <= NR_KEYS; i++) {
-		key = i;
+	for (i = 0; i <= NR_KEYS + 1; i++) {
+		key = i <= NR_KEYS ? i : -1;
 		value = bpf_map_lookup_elem(map, &key);
-		if (i == NR_KEYS)
+		if (i >= NR_KEYS)
 			wrong += !!value;
 		else if (!value || *value != 1000 * cpu + i ||
 			 value != bpf_map_lookup_percpu_elem(map, &key, cpu))

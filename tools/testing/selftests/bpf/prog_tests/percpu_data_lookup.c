@@ -97,20 +97,24 @@ static void check_lookups(bool inlined)
 static void test_masked(void)
 {
 	__u64 caps;
+	int err;
 
 	skel = percpu_data_lookup__open();
 	if (!ASSERT_OK_PTR(skel, "open"))
 		return;
-	bpf_program__set_type(skel->progs.in_array, BPF_PROG_TYPE_SOCKET_FILTER);
+	bpf_program__set_autoload(skel->progs.in_array_masked, true);
+	bpf_program__set_autoload(skel->progs.in_array, false);
 	bpf_program__set_autoload(skel->progs.in_hash, false);
 	bpf_program__set_autoload(skel->progs.number, false);
 	if (!ASSERT_OK(cap_disable_effective(1ULL << CAP_SYS_ADMIN | 1ULL << CAP_PERFMON, &caps),
 		       "caps"))
 		goto out;
-	ASSERT_OK(percpu_data_lookup__load(skel), "load");
+	err = percpu_data_lookup__load(skel);
 	ASSERT_OK(cap_enable_effective(caps, NULL), "caps");
-	ASSERT_TRUE(is_inlined(skel->progs.in_array), "inlined");
-	check_map(skel->maps.array, skel->progs.in_array);
+	if (!ASSERT_OK(err, "load"))
+		goto out;
+	ASSERT_TRUE(is_inlined(skel->progs.in_array_masked), "inlined");
+	check_map(skel->maps.array, skel->progs.in_array_masked);
 out:
 	percpu_data_lookup__destroy(skel);
 }

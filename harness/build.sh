@@ -61,6 +61,8 @@ kernel()
 		step "[$arch] configuring the kernel" . 0 kmake KCONFIG_ALLCONFIG="$out/config.new" allnoconfig
 		grep '=[ym]$' "$out/config.new" | grep -vxFf "$obj/.config" | sed 's/^/== not taken: /' >>"$log" || true
 		mv "$out/config.new" "$out/config"
+		# kbuild does not see that the modules of the tests are of another config
+		rm -f "$build/key/obj" "$out"/selftests/*.ko
 	fi
 	[ "${KERNEL:-}" != base ] || echo -base >"$obj/localversion"
 	built_from=$(inputs | sha256sum)
@@ -98,7 +100,7 @@ selftests()
 	mkdir -p "$out/selftests"
 	# so do the modules: bring back those of this kernel
 	[ "$(cat "$key/obj" 2>/dev/null)" = "$obj" ] || {
-		rm -f "$dir"/test_kmods/*.ko
+		find "$dir/test_kmods" -name '*.ko' -o -name '*.o' | xargs -r rm
 		cp -p "$out"/selftests/*.ko "$dir/test_kmods" 2>/dev/null || true
 		echo "$obj" >"$key/obj"
 	}

@@ -71,6 +71,8 @@ guest()
 		echo "the guest's files could not be put together; the log is $log" >&2
 		exit 125
 	fi
+	# QEMU puts it into that machine's first 256 MB
+	[ "$arch" != loongarch64 ] || { gzip -1 "$run/initrd" && mv "$run/initrd.gz" "$run/initrd"; }
 	[ -z "${SHARE:-}" ] || devices+=(-virtfs "local,path=${SHARE//,/,,},mount_tag=share,security_model=none,multidevs=remap")
 	# shellcheck disable=SC2086
 	set -- timeout --foreground "$limit" "$qemu" $machine -smp 6 -m "$memory" ${QEMU_ARGS:-} $accel -accel tcg,thread=single -nodefaults -no-user-config -no-reboot \

@@ -411,7 +411,7 @@ static void try_zerocopy(void *mem)
 	shared->tried++;
 	if (!connect(fd, (void *)&addr, sizeof(addr)) &&
 	    !setsockopt(fd, SOL_SOCKET, SO_ZEROCOPY, &one, sizeof(one)))
-		expect(send(fd, mem, page, MSG_ZEROCOPY) < 0 && errno == EFAULT, 0, 0);
+		expect(send(fd, mem, 4096, MSG_ZEROCOPY) < 0 && errno == EFAULT, 0, 0);
 	close(fd);
 }
 

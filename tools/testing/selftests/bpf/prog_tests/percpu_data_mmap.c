@@ -566,7 +566,8 @@ static void test_vma(void)
 	ASSERT_TRUE(write_faults(c.mem + 2 * c.stride - 1), "last unmapped");
 	ASSERT_FALSE(write_faults(c.mem + c.stride - 1), "before");
 	ASSERT_FALSE(write_faults(c.mem + 2 * c.stride), "behind");
-	c.mem[2 * c.stride] = byte_of(2, 2, 0);
+	fill(c.mem, c.value_size, 2, 0);
+	fill(c.mem + 2 * c.stride, c.value_size, 2, 2);
 
 	/* and back, with the third, fourth and so on still mapped */
 	mem = mmap(c.mem + c.stride, c.stride, RW, MAP_SHARED | MAP_FIXED, c.fd, c.stride);

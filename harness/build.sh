@@ -62,7 +62,7 @@ kernel()
 		grep '=[ym]$' "$out/config.new" | grep -vxFf "$obj/.config" | sed 's/^/== not taken: /' >>"$log" || true
 		mv "$out/config.new" "$out/config"
 		# kbuild does not see that the modules of the tests are of another config
-		rm -f "$build/key/obj" "$out"/selftests/*.ko
+		rm -f "$build/key/obj" "$out"/selftests/*.{ko,built-from}
 	fi
 	[ "${KERNEL:-}" != base ] || echo -base >"$obj/localversion"
 	built_from=$(inputs | sha256sum)

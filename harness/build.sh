@@ -100,7 +100,7 @@ selftests()
 	mkdir -p "$out/selftests"
 	# so do the modules: bring back those of this kernel
 	[ "$(cat "$key/obj" 2>/dev/null)" = "$obj" ] || {
-		find "$dir/test_kmods" -name '*.ko' -o -name '*.o' | xargs -r rm
+		find "$dir/test_kmods" \( -name '*.ko' -o -name '*.o' \) -delete
 		cp -p "$out"/selftests/*.ko "$dir/test_kmods" 2>/dev/null || true
 		echo "$obj" >"$key/obj"
 	}

@@ -248,7 +248,7 @@ __jited("	add.d	$s2, $s2, $r21")
 __jited("...")
 __jited("	add.d	$s3, $s3, $r21")
 __jited("...")
-__jited("	ld{{.*}}.d	$a5, $a5, 0")
+__jited("	ld{{.*}}.d	$a5, $a5, {{.*}}")
 __naked void every_register(void)
 {
 	asm volatile ("r0 = %[val0] ll;"

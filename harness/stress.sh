@@ -3,35 +3,38 @@
 # make stress: what tries to break per-CPU data, for longer than make test has time for, most of it on a debug kernel. Two lanes run
 # at a time, as a guest takes one of the machine's cores; build/stress/LANE has lines of the table: what|how often|what failed
 
-# trial WHAT TESTS SECONDS [ENVIRONMENT [APPEND]]: tests in a guest that is ended after so long, with these variables and this on
-# the kernel's command line
+# trial WHAT ARGUMENTS SECONDS [ENVIRONMENT [APPEND]]: test_progs in a guest that is ended after so long, with these arguments and
+# variables, and this on the kernel's command line
 trial()
 {
 	local passed=0 failed=0 first
 	first=$(wc -l <"$log")
-	run_tests "$1" "{ env ${4:-} PERCPU_STRESS_REPORT=/tmp/tried test_progs -w 0 -a '$2'; s=\$?; cat /tmp/tried; exit \$s; }" "${5:-}" "$3" >&2
+	run_tests "$1" "{ env ${4:-} PERCPU_STRESS_REPORT=/tmp/tried test_progs -w 0 $2; s=\$?; cat /tmp/tried; exit \$s; }" "${5:-}" "$3" >&2
 	{
 		echo "[$arch$config] $1|$passed tests|$failed"
 		tail -n "+$first" "$log" | sed -n 's/^tried: \([^:]*\): \(.*[^\r]\)\r*$/    \1|\2|/p'
 	} >>"$build/stress/$lane"
 }
 
+# Tests that go on for as long as they are told
+longer=percpu_data_faults,percpu_data_load,percpu_data_maps
+
 # What each lane runs in so many seconds
 lane_debug()
 {
 	arch "$want" -debug
-	trial "all tests of per-CPU data" "percpu_data*,verifier_percpu*" "$(($1 * 3 / 5))"
-	trial "hostile programs" "percpu_data_fuse" "$(($1 * 2 / 5))" "PERCPU_FUSE_PROGS=$(($1 * 2))"
+	trial "generated and hostile programs" "-a percpu_data_fuse" "$(($1 / 2))" "PERCPU_STRESS_SECONDS=$(($1 / 60))"
+	trial "all other tests" "-a 'percpu_data*,verifier_percpu*' -d $longer,percpu_data_fuse" "$(($1 / 2))"
 }
 
 lane_stress()
 {
 	local bad=0
 	arch "$want" -debug
-	trial "faults, load and mappings" "percpu_data_faults,percpu_data_load,percpu_data_maps" "$(($1 / 2))" "PERCPU_STRESS_SECONDS=$(($1 / 15))"
+	trial "faults, load and mappings" "-a $longer" "$(($1 / 2))" "PERCPU_STRESS_SECONDS=$(($1 / 15))"
 	arch "$want"
-	QEMU_ARGS="-smp 1" trial "a single CPU" "percpu_data*" "$(($1 / 5))"
-	QEMU_ARGS="-smp 64" trial "64 CPUs" "percpu_data,percpu_data_mmap" "$(($1 / 5))" "" maxcpus=64
+	QEMU_ARGS="-smp 1" trial "a single CPU" "-a 'percpu_data*'" "$(($1 / 5))"
+	QEMU_ARGS="-smp 64" trial "64 CPUs" "-a percpu_data,percpu_data_mmap" "$(($1 / 5))" "" maxcpus=64
 	fuzz 20000 >"$out/fuzzed" || bad=1
 	{ echo "damaged objects||$bad"; sed 's/^fuzz \([a-z]*\): /    \1|/; s/$/|/' "$out/fuzzed"; } >>"$build/stress/$lane"
 }

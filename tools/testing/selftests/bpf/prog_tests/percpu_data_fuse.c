@@ -11,20 +11,22 @@
  *
  * PERCPU_FUSE_SEED=n in the environment begins with another program than usual
  * (and prints it if it fails), PERCPU_FUSE_PROGS=n sets how many there are,
- * however long they take.
+ * however long they take, and PERCPU_STRESS_SECONDS=n how long each subtest
+ * goes on.
  */
 
 #define _GNU_SOURCE
 #include <sched.h>
 #include "percpu_data_helpers.h"
 #include "percpu_data_hostile.h"
+#include "percpu_data_stress.h"
 #include "cap_helpers.h"
 #include "sysctl_helpers.h"
 #include "unpriv_helpers.h"
 #include "percpu_data_linfo.skel.h"
 
 static char log_buf[64 * 1024];
-static int nr_cpus, nr_progs = 200, max_seconds = 20;
+static int nr_cpus, nr_progs = 200, max_seconds = 20, all_progs, all_rejected;
 static unsigned long long first_seed = 1;
 static int zero;
 
@@ -340,6 +342,8 @@ static int run_progs(struct setup *s, const char *harden, int *nr)
 	fprintf(stdout, "%d programs, first %llu: %d rejected\n", i, first_seed, cnt[REJECTED]);
 	ASSERT_EQ(cnt[DIFFER], 0, "differ");
 	rejected = cnt[REJECTED];
+	all_progs += i;
+	all_rejected += rejected;
 out:
 	if (old[0])
 		sysctl_set_or_fail(JIT_HARDEN, NULL, old);
@@ -724,6 +728,9 @@ void serial_test_percpu_data_fuse(void)
 	if (env) {
 		nr_progs = atoi(env);
 		max_seconds = 0;
+	} else if (stress_seconds()) {
+		nr_progs = INT_MAX;
+		max_seconds = stress_seconds();
 	}
 
 #ifdef __x86_64__
@@ -769,4 +776,5 @@ void serial_test_percpu_data_fuse(void)
 		unpriv(test_hostile("0", GEN_UNPRIV, GEN_READ_WRITE));
 	if (test__start_subtest("hostile_unpriv_blinded"))
 		unpriv(test_hostile("1", GEN_UNPRIV, GEN_READ_WRITE));
+	stress_says("generated programs: %d, %d rejected", all_progs, all_rejected);
 }

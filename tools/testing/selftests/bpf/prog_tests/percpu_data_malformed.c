@@ -214,6 +214,30 @@ out:
 	free(img.buf);
 }
 
+/* A function that ends within the instruction that has the address of a variable */
+static void test_truncated(void)
+{
+	struct image img = {};
+	struct bpf_object *obj;
+	char *log;
+
+	if (!read_image(&img))
+		goto out;
+	find_sec(&img, "raw_tp", NULL)->sh_size = sizeof(struct bpf_insn);
+	find_sym(&img, "count")->st_size = sizeof(struct bpf_insn);
+
+	if (!ASSERT_OK(start_libbpf_log_capture(), "log_capture"))
+		goto out;
+	obj = bpf_object__open_mem(img.buf, img.size, NULL);
+	log = stop_libbpf_log_capture();
+	ASSERT_ERR_PTR(obj, "open");
+	ASSERT_HAS_SUBSTR(log, "relo against 'first' for insns[0] (LDIMM64) is truncated", "msg");
+	bpf_object__close(obj);
+	free(log);
+out:
+	free(img.buf);
+}
+
 /* No BTF is no contradiction. */
 static void test_no_btf(void)
 {
@@ -396,6 +420,8 @@ void test_percpu_data_malformed(void)
 			      "sec '.percpu.locked': variable 'locked' has a bpf_spin_lock");
 	if (test__start_subtest("fields"))
 		test_fields();
+	if (test__start_subtest("truncated"))
+		test_truncated();
 	if (test__start_subtest("no_btf"))
 		test_no_btf();
 	if (test__start_subtest("damaged"))

@@ -265,6 +265,33 @@ __naked void frame_pointer_operand(void)
 		      : __clobber_all);
 }
 
+/* Its address is that of a CPU, too, and stays whole. */
+SEC("raw_tp")
+__description("x86-64: beside a private stack")
+__success
+__arch_x86_64
+__jited("	mov{{.*}}	${{.*}}, %r9")
+__jited("	addq	%gs:{{.*}}, %r9")
+__jited("...")
+__jited("	movabsq	${{.*}}, %rdi")
+__jited("	movq	%gs:(%rdi), %rsi")
+__jited("	movq	%rsi, -0x200(%r9)")
+__jited("	movq	-0x200(%r9), %rsi")
+__jited("	movq	%rsi, %gs:(%rdi)")
+__naked void private_stack(void)
+{
+	asm volatile ("r1 = %[far] + 8 ll;"
+		      "r2 = *(u64 *)(r1 + 0);"
+		      "*(u64 *)(r10 - 512) = r2;"
+		      "r2 = *(u64 *)(r10 - 512);"
+		      "*(u64 *)(r1 + 0) = r2;"
+		      "r0 = 0;"
+		      "exit;"
+		      :
+		      : __imm_addr(far)
+		      : __clobber_all);
+}
+
 SEC("socket")
 __description("x86-64: loads and stores of every size")
 __success __retval(0)

@@ -215,6 +215,13 @@ static void const_of_nothing(char *buf)
 	find_type(buf, BTF_KIND_VOLATILE, NULL, &id)->type = INT_MAX;
 }
 
+static void return_of_nothing(char *buf)
+{
+	__u32 id;
+
+	find_type(buf, BTF_KIND_FUNC_PROTO, NULL, &id)->type = INT_MAX;
+}
+
 static void ptr_to_itself(char *buf)
 {
 	struct btf_type *t;
@@ -312,6 +319,8 @@ static const struct {
 	{ "typedef_of_itself", typedef_of_itself, -EINVAL, "too many modifiers and typedefs" },
 	{ "const_circle", const_circle, -EINVAL, "too many modifiers and typedefs" },
 	{ "const_of_nothing", const_of_nothing, -EINVAL, "invalid referenced type ID 2147483647" },
+	{ "return_of_nothing", return_of_nothing, -EINVAL,
+	  "invalid referenced type ID 2147483647" },
 	{ "ptr_to_itself", ptr_to_itself, -EINVAL, "global 'count': types are nested too deeply" },
 	{ "param_of_itself", param_of_itself, -EINVAL,
 	  "global 'count': types are nested too deeply" },

@@ -51,6 +51,15 @@ static int map_create(const union bpf_attr *attr)
 		errno = E2BIG;
 		return -1;
 	}
+	switch (attr->map_type) {
+	case BPF_MAP_TYPE_PROG_ARRAY:
+	case BPF_MAP_TYPE_ARRAY_OF_MAPS:
+	case BPF_MAP_TYPE_HASH_OF_MAPS:
+		if (attr->value_size != sizeof(int)) {
+			errno = EINVAL;
+			return -1;
+		}
+	}
 	fd = memfd_create("map", MFD_CLOEXEC);
 	if (fd < 0 || lseek(fd, attr->value_size | (off_t)percpu << 32, SEEK_SET) < 0 ||
 	    ftruncate(fd, pages(attr->value_size) * getpagesize() * libbpf_num_possible_cpus()))

@@ -3,13 +3,14 @@
 # make stress: what tries to break per-CPU data, for longer than make test has time for, most of it on a debug kernel. Two lanes run
 # at a time, as a guest takes one of the machine's cores; build/stress/LANE has lines of the table: what|how often|what failed
 
-# trial WHAT ARGUMENTS SECONDS [ENVIRONMENT [APPEND]]: test_progs in a guest that is ended after so long, with these arguments and
+# trial WHAT ARGUMENTS [ENVIRONMENT [APPEND]]: test_progs in a guest that is ended when the time is up, with these arguments and
 # variables, and this on the kernel's command line
 trial()
 {
-	local passed=0 failed=0 first
+	local passed=0 failed=0 first left=$((end - SECONDS))
 	first=$(wc -l <"$log")
-	run_tests "$1" "{ env ${4:-} PERCPU_STRESS_REPORT=/tmp/tried test_progs -w 0 $2; s=\$?; cat /tmp/tried; exit \$s; }" "${5:-}" "$3" >&2
+	[ "$left" -ge 60 ] || left=60
+	run_tests "$1" "{ env ${3:-} PERCPU_STRESS_REPORT=/tmp/tried test_progs -w 0 $2; s=\$?; cat /tmp/tried; exit \$s; }" "${4:-}" "$left" >&2
 	{
 		echo "[$arch$config] $1|$passed tests|$failed"
 		tail -n "+$first" "$log" | sed -n 's/^tried: \([^:]*\): \(.*[^\r]\)\r*$/    \1|\2|/p'
@@ -20,21 +21,21 @@ trial()
 longer=percpu_data_faults,percpu_data_load,percpu_data_maps
 
 # What each lane runs in so many seconds
-lane_debug()
+lane_programs()
 {
 	arch "$want" -debug
-	trial "generated and hostile programs" "-a percpu_data_fuse" "$(($1 / 2))" "PERCPU_STRESS_SECONDS=$(($1 / 60))"
-	trial "all other tests" "-a 'percpu_data*,verifier_percpu*' -d $longer,percpu_data_fuse" "$(($1 / 2))"
+	trial "generated and hostile programs" "-a percpu_data_fuse" "PERCPU_STRESS_SECONDS=$(($1 / 100))"
+	trial "all other tests" "-a 'percpu_data*,verifier_percpu*' -d $longer,percpu_data_fuse"
+	arch "$want"
+	QEMU_ARGS="-smp 1" trial "a single CPU" "-a 'percpu_data*' -d percpu_data_fuse"
+	QEMU_ARGS="-smp 64" trial "64 CPUs" "-a percpu_data,percpu_data_mmap" "" maxcpus=64
 }
 
-lane_stress()
+lane_faults()
 {
 	local bad=0
 	arch "$want" -debug
-	trial "faults, load and mappings" "-a $longer" "$(($1 / 2))" "PERCPU_STRESS_SECONDS=$(($1 / 15))"
-	arch "$want"
-	QEMU_ARGS="-smp 1" trial "a single CPU" "-a 'percpu_data*'" "$(($1 / 5))"
-	QEMU_ARGS="-smp 64" trial "64 CPUs" "-a percpu_data,percpu_data_mmap" "$(($1 / 5))" "" maxcpus=64
+	trial "faults, load and mappings" "-a $longer" "PERCPU_STRESS_SECONDS=$(($1 / 30))"
 	fuzz 20000 >"$out/fuzzed" || bad=1
 	{ echo "damaged objects||$bad"; sed 's/^fuzz \([a-z]*\): /    \1|/; s/$/|/' "$out/fuzzed"; } >>"$build/stress/$lane"
 }
@@ -49,7 +50,7 @@ run_lane()
 
 stress()
 {
-	local left lane bad=0
+	local end=$((${MINUTES:-25} * 60)) lane bad=0
 	rm -rf "$build/stress"
 	mkdir -p "$build/stress"
 	lock
@@ -64,10 +65,10 @@ stress()
 	once "$out/selftests/bpf_testmod.ko" step "[$arch] building the tests' modules" . 0 modules
 	fuzzers
 	unlock
-	left=$((${MINUTES:-25} * 60 - SECONDS))
-	[ "$left" -ge 600 ] || left=600
-	for lane in debug stress; do
-		run_lane "$lane" "$left" &
+	# however long it took to build
+	[ "$end" -ge $((SECONDS + 600)) ] || end=$((SECONDS + 600))
+	for lane in programs faults; do
+		run_lane "$lane" $((end - SECONDS)) &
 	done
 	wait
 	[ "$(cat "$build"/stress/* | grep -c '|done|')" = 2 ] || bad=1

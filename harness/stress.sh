@@ -26,9 +26,6 @@ lane_programs()
 	arch "$want" -debug
 	trial "generated and hostile programs" "-a percpu_data_fuse" "PERCPU_STRESS_SECONDS=$(($1 / 100))"
 	trial "all other tests" "-a 'percpu_data*,verifier_percpu*' -d $longer,percpu_data_fuse"
-	arch "$want"
-	QEMU_ARGS="-smp 1" trial "a single CPU" "-a 'percpu_data*' -d percpu_data_fuse"
-	QEMU_ARGS="-smp 64" trial "64 CPUs" "-a percpu_data,percpu_data_mmap" "" maxcpus=64
 }
 
 lane_faults()
@@ -36,6 +33,9 @@ lane_faults()
 	local bad=0
 	arch "$want" -debug
 	trial "faults, load and mappings" "-a $longer" "PERCPU_STRESS_SECONDS=$(($1 / 30))"
+	arch "$want"
+	QEMU_ARGS="-smp 1" trial "a single CPU" "-a 'percpu_data*' -d percpu_data_fuse"
+	QEMU_ARGS="-smp 64" trial "64 CPUs" "-a percpu_data,percpu_data_mmap" "" maxcpus=64
 	fuzz 20000 >"$out/fuzzed" || bad=1
 	{ echo "damaged objects||$bad"; sed 's/^fuzz \([a-z]*\): /    \1|/; s/$/|/' "$out/fuzzed"; } >>"$build/stress/$lane"
 }

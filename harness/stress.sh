@@ -17,15 +17,16 @@ trial()
 	} >>"$build/stress/$lane"
 }
 
-# Tests that go on for as long as they are told
+# Tests that go on for as long as they are told, and one that loads thousands of programs to see what the kernel can do
 longer=percpu_data_faults,percpu_data_load,percpu_data_maps
+probes=percpu_data_feature/bpftool
 
 # What each lane runs in so many seconds
 lane_programs()
 {
 	arch "$want" -debug
 	trial "generated and hostile programs" "-a percpu_data_fuse" "PERCPU_STRESS_SECONDS=$(($1 / 100))"
-	trial "all other tests" "-a 'percpu_data*,verifier_percpu*' -d $longer,percpu_data_fuse"
+	trial "all other tests" "-a 'percpu_data*,verifier_percpu*' -d $longer,percpu_data_fuse,$probes"
 }
 
 lane_faults()

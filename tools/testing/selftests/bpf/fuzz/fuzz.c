@@ -51,6 +51,7 @@ static int map_create(const union bpf_attr *attr)
 		errno = E2BIG;
 		return -1;
 	}
+	/* libbpf updates these with FDs */
 	switch (attr->map_type) {
 	case BPF_MAP_TYPE_PROG_ARRAY:
 	case BPF_MAP_TYPE_ARRAY_OF_MAPS:

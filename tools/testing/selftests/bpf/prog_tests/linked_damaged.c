@@ -382,6 +382,30 @@ static void test_align(void)
 	btf__free(btf);
 }
 
+static void ignore_dump(void *ctx, const char *fmt, va_list args)
+{
+}
+
+/* A struct with a hole in front of a member whose type has no alignment */
+static void test_dump(void)
+{
+	struct btf *btf = btf__new_empty();
+	struct btf_dump *dump;
+
+	if (!ASSERT_OK_PTR(btf, "new_empty"))
+		return;
+	btf__add_int(btf, "char", 1, BTF_INT_CHAR);
+	btf__add_fwd(btf, "unknown", BTF_FWD_STRUCT);
+	btf__add_struct(btf, "outer", 16);
+	btf__add_field(btf, "first", 1, 0, 0);
+	btf__add_field(btf, "second", 2, 64, 0);
+	dump = btf_dump__new(btf, ignore_dump, NULL, NULL);
+	if (ASSERT_OK_PTR(dump, "dump_new"))
+		ASSERT_OK(btf_dump__dump_type(dump, 3), "dump_type");
+	btf_dump__free(dump);
+	btf__free(btf);
+}
+
 static void test_damaged(void)
 {
 	int i, nr_linked = 0, nr_rejected = 0;
@@ -420,6 +444,8 @@ void test_linked_damaged(void)
 			test_case(i);
 	if (test__start_subtest("align"))
 		test_align();
+	if (test__start_subtest("dump"))
+		test_dump();
 	if (test__start_subtest("damaged"))
 		test_damaged();
 }

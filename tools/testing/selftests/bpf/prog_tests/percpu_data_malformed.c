@@ -191,24 +191,35 @@ static const struct {
 	{ "no_var", no_var, "unexpected non-VAR type found" },
 };
 
+/* What libbpf says of an object that it rejects */
+static char *rejection(const struct image *img)
+{
+	struct bpf_object *obj;
+	char *log;
+
+	if (!ASSERT_OK(start_libbpf_log_capture(), "log_capture"))
+		return NULL;
+	obj = bpf_object__open_mem(img->buf, img->size, NULL);
+	log = stop_libbpf_log_capture();
+	ASSERT_ERR_PTR(obj, "open");
+	bpf_object__close(obj);
+	return log;
+}
+
 static void test_case(int i)
 {
 	struct image img = {};
-	struct bpf_object *obj;
 	char *log;
 
 	if (!read_image(&img))
 		goto out;
 	cases[i].edit(&img);
 
-	if (!ASSERT_OK(start_libbpf_log_capture(), "log_capture"))
+	log = rejection(&img);
+	if (!ASSERT_OK_PTR(log, "log"))
 		goto out;
-	obj = bpf_object__open_mem(img.buf, img.size, NULL);
-	log = stop_libbpf_log_capture();
-	ASSERT_ERR_PTR(obj, "open");
 	ASSERT_HAS_SUBSTR(log, "'.percpu'", "section");
 	ASSERT_HAS_SUBSTR(log, cases[i].msg, "msg");
-	bpf_object__close(obj);
 	free(log);
 out:
 	free(img.buf);
@@ -218,7 +229,6 @@ out:
 static void test_truncated(void)
 {
 	struct image img = {};
-	struct bpf_object *obj;
 	char *log;
 
 	if (!read_image(&img))
@@ -226,13 +236,10 @@ static void test_truncated(void)
 	find_sec(&img, "raw_tp", NULL)->sh_size = sizeof(struct bpf_insn);
 	find_sym(&img, "count")->st_size = sizeof(struct bpf_insn);
 
-	if (!ASSERT_OK(start_libbpf_log_capture(), "log_capture"))
+	log = rejection(&img);
+	if (!ASSERT_OK_PTR(log, "log"))
 		goto out;
-	obj = bpf_object__open_mem(img.buf, img.size, NULL);
-	log = stop_libbpf_log_capture();
-	ASSERT_ERR_PTR(obj, "open");
 	ASSERT_HAS_SUBSTR(log, "relo against 'first' for insns[0] (LDIMM64) is truncated", "msg");
-	bpf_object__close(obj);
 	free(log);
 out:
 	free(img.buf);

@@ -940,7 +940,7 @@ void serial_test_percpu_data_mmap_leak(void)
 	int i, nr;
 
 	setup();
-	/* what the allocator keeps is little beside the copies of eight CPUs */
+	/* more maps for fewer CPUs, as what the allocator keeps is to be little beside them */
 	nr = ARRAY_SIZE(mems) / min(nr_cpus, 8);
 	bytes = (long)nr * nr_cpus * page;
 	before = percpu_bytes();

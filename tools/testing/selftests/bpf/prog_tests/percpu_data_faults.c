@@ -42,7 +42,8 @@ struct faults {
 	struct percpu_data_faults *skel;	/* loaded before anything fails */
 	struct percpu_data_faults *tried;
 	int map_fd, prog_fd;
-	struct bpf_link *iter;
+	int kept[512];		/* maps that only take memory */
+	int nr_kept;
 	void *mem;
 	char *values;
 };
@@ -149,12 +150,39 @@ static bool check_tried(struct faults *f, int err)
 	return ok;
 }
 
-static int try_create(struct faults *f)
+static int create_mmapable(void)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
 
-	f->map_fd = bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, "faults", sizeof(int), MAX_VALUE_SIZE,
-				   1, &opts);
+	return bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, "faults", sizeof(int), MAX_VALUE_SIZE, 1,
+			      &opts);
+}
+
+/*
+ * Take what the per-CPU allocator has ready, until a map wants pages of its own:
+ * that is where it may fail. What is created then is kept, not to be used again.
+ */
+static bool before_create(struct faults *f)
+{
+	const long want = nr_cpus * MAX_VALUE_SIZE / 1024;
+	long kb, grown = 0;
+
+	if (f->nr_kept)
+		return true;
+	while (grown < want && f->nr_kept < ARRAY_SIZE(f->kept) / 2) {
+		kb = number_in(AT_FDCWD, "/proc/meminfo", "Percpu:");
+		f->kept[f->nr_kept] = create_mmapable();
+		if (!ASSERT_OK_FD(f->kept[f->nr_kept], "fill"))
+			return false;
+		f->nr_kept++;
+		grown = number_in(AT_FDCWD, "/proc/meminfo", "Percpu:") - kb;
+	}
+	return ASSERT_GE(grown, want, "per-CPU memory in kB");
+}
+
+static int try_create(struct faults *f)
+{
+	f->map_fd = create_mmapable();
 	return f->map_fd < 0 ? f->map_fd : 0;
 }
 
@@ -170,7 +198,10 @@ static bool check_map(struct faults *f, int err)
 	ok = ASSERT_OK(bpf_map_lookup_elem(f->map_fd, &zero, f->values), "lookup");
 	for (size_t i = 0; ok && i < nr_cpus * MAX_VALUE_SIZE; i++)
 		ok = !f->values[i] || ASSERT_EQ(f->values[i], 0, "new copy");
-	close(f->map_fd);
+	if (f->nr_kept < ARRAY_SIZE(f->kept))
+		f->kept[f->nr_kept++] = f->map_fd;
+	else
+		close(f->map_fd);
 	return ok;
 }
 
@@ -247,7 +278,7 @@ static bool check_mapped(struct faults *f, int err)
 	return ASSERT_OK(munmap(f->mem, nr_cpus * MAX_VALUE_SIZE), "munmap") && ok;
 }
 
-/* What bpftool and iterators read */
+/* What bpftool reads */
 static int try_dump(struct faults *f)
 {
 	static char xlated[4096], jited[4096], buf[4096];
@@ -284,7 +315,6 @@ static int try_dump(struct faults *f)
 	return err;
 }
 
-/* Free what is there, and run the program that keeps it. */
 static int try_free(struct faults *f)
 {
 	percpu_data_faults__destroy(f->tried);
@@ -309,7 +339,7 @@ static const struct {
 	bool (*after)(struct faults *f, int err);
 	bool loads;
 } tries[] = {
-	{ "create", NULL, try_create, check_map },
+	{ "create", before_create, try_create, check_map },
 	{ "load", NULL, try_load, check_prog, true },
 	{ "init", NULL, try_init, NULL },
 	{ "map", before_map, try_map, check_mapped },
@@ -339,8 +369,9 @@ static void fail_each(struct faults *f, int i, int step)
 	     ASSERT_OK(tries[i].act(f), tries[i].name) &&
 	     (!tries[i].after || tries[i].after(f, 0));
 	for (n = 1; ok; n += step) {
-		if (tries[i].before && !tries[i].before(f))
-			return;
+		ok = !tries[i].before || tries[i].before(f);
+		if (!ok)
+			break;
 		set_fail_nth(n);
 		err = tries[i].act(f);
 		left = get_fail_nth();
@@ -362,6 +393,11 @@ static void fail_each(struct faults *f, int i, int step)
 	ASSERT_TRUE(ok, tries[i].name);
 	if (strcmp(tries[i].name, "free"))
 		ASSERT_GT(failed, 0, "nothing failed");
+	/* each page of each copy */
+	if (tries[i].act == try_create && !access("/sys/kernel/debug/fail_page_alloc", F_OK))
+		ASSERT_GE(failed, nr_cpus * MAX_VALUE_SIZE / getpagesize(), "pages that failed");
+	while (f->nr_kept)
+		close(f->kept[--f->nr_kept]);
 	stress_says("faults in %s: %d points, %d errors, %d worked all the same", tries[i].name,
 		    n - 1, failed, worked - 1);
 }
@@ -411,8 +447,9 @@ out:
 
 /* Long enough a program that a signal finds it in each phase of loading */
 #define NR_LOADS	100
+#define NR_TURNS	1000	/* of a loop that the verifier follows */
 
-static struct bpf_insn long_insns[2 * NR_LOADS * 2 + 2];
+static struct bpf_insn long_insns[2 * NR_LOADS * 2 + 5];
 
 static int long_load(int map_fd)
 {
@@ -436,6 +473,9 @@ static int long_load(int map_fd)
 		n += ARRAY_SIZE(insns);
 	}
 	long_insns[n++] = BPF_MOV64_IMM(BPF_REG_0, 0);
+	long_insns[n++] = BPF_ALU64_IMM(BPF_ADD, BPF_REG_0, 1);
+	long_insns[n++] = BPF_JMP_IMM(BPF_JLT, BPF_REG_0, NR_TURNS, -2);
+	long_insns[n++] = BPF_MOV64_IMM(BPF_REG_0, 0);
 	long_insns[n++] = BPF_EXIT_INSN();
 
 	/* not by libbpf, which tries again after a signal */
@@ -448,14 +488,6 @@ static volatile sig_atomic_t alarms;
 static void on_alarm(int sig)
 {
 	alarms++;
-}
-
-static int create_mmapable(void)
-{
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
-
-	return bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, "signals", sizeof(int), MAX_VALUE_SIZE, 1,
-			      &opts);
 }
 
 /* Create, map and load, and be killed. */
@@ -496,8 +528,9 @@ static void test_signals(void)
 	check_kmemleak(true);
 	get_usage(&usage);
 	map_fd = create_mmapable();
-	if (!ASSERT_OK_FD(map_fd, "map") || sigaction(SIGALRM, &action, &old_action))
+	if (!ASSERT_OK_FD(map_fd, "map"))
 		return;
+	sigaction(SIGALRM, &action, &old_action);
 	start = get_time_ns();
 	fd = long_load(map_fd);
 	took = get_time_ns() - start;
@@ -505,9 +538,9 @@ static void test_signals(void)
 		goto out;
 	close(fd);
 
-	/* at 8 moments, and for as long as there is time, at others in between */
+	/* at 8 moments, and for as long as there is time, or none was met, at others in between */
 	end = stress_end(0);
-	for (i = 0; i < 8 || get_time_ns() < end; i++) {
+	for (i = 0; i < 8 || (i < 200 && !interrupted) || get_time_ns() < end; i++) {
 		long us = took / 1000 * (1 + i % 8 + i / 8 % 8 / 8.0) / 8;
 		struct itimerval timer = {
 			.it_value = { .tv_sec = us / 1000000, .tv_usec = us % 1000000 },
@@ -538,6 +571,7 @@ static void test_signals(void)
 			break;
 	}
 	ASSERT_GT(alarms, 0, "alarms");
+	ASSERT_GT(interrupted, 0, "interrupted");
 	fd = long_load(map_fd);
 	ASSERT_OK_FD(fd, "next load");
 	if (fd >= 0)

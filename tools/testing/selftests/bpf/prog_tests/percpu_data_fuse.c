@@ -26,7 +26,7 @@
 #include "percpu_data_linfo.skel.h"
 
 static char log_buf[64 * 1024];
-static int nr_cpus, nr_progs = 200, max_seconds = 20, all_progs, all_rejected;
+static int nr_cpus, nr_progs = 200, max_seconds = 20, all_progs, all_rejected, all_compared;
 static unsigned long long first_seed = 1;
 static int zero;
 
@@ -37,6 +37,7 @@ struct variant {
 };
 
 struct setup {
+	enum bpf_prog_type type;
 	enum gen_caps caps;
 	__u32 flags;
 	struct gen_hostile *h;	/* NULL unless the programs are hostile */
@@ -65,6 +66,8 @@ static int load(struct setup *s, const int *fds, const struct bpf_insn *insns, i
 	/* what every CPU can do here, not every kernel lets programs do */
 	if (s->caps >= GEN_BPF)
 		opts.prog_flags |= BPF_F_ANY_ALIGNMENT;
+	if (s->type == BPF_PROG_TYPE_SYSCALL)
+		opts.prog_flags |= BPF_F_SLEEPABLE;
 
 	if (verbose) {
 		opts.log_level = 2;
@@ -78,7 +81,7 @@ static int load(struct setup *s, const int *fds, const struct bpf_insn *insns, i
 		drop |= 1ULL << CAP_BPF | 1ULL << CAP_NET_ADMIN;
 	if (!ASSERT_OK(cap_disable_effective(drop, &caps), "caps"))
 		return -EPERM;
-	fd = bpf_prog_load(BPF_PROG_TYPE_SOCKET_FILTER, NULL, "GPL", insns, cnt, &opts);
+	fd = bpf_prog_load(s->type, NULL, "GPL", insns, cnt, &opts);
 	ASSERT_OK(cap_enable_effective(caps, NULL), "caps");
 	return fd;
 }
@@ -181,6 +184,7 @@ static int generate(struct setup *s, struct percpu_gen *g, unsigned long long se
 	if (s->h && !gen_rnd(g, 4))
 		gen_mutate(g);
 	cnt = g->cnt;
+	s->type = g->type;
 	percpu_gen_variant(g, GEN_DIRECT, &s->direct.maps, direct);
 	percpu_gen_variant(g, GEN_LOOKUP, &s->lookup.maps, lookup);
 	if (s->h && !gen_rnd(g, 6))
@@ -188,7 +192,7 @@ static int generate(struct setup *s, struct percpu_gen *g, unsigned long long se
 	return cnt;
 }
 
-enum result { REJECTED, DIFFER, SAME };
+enum result { REJECTED, NOT_COMPARED, DIFFER, SAME };
 
 /* Have a pair of programs verified, run them if they are accepted, and compare what they do. */
 static enum result compare(struct setup *s, struct percpu_gen *g, unsigned long long seed)
@@ -208,15 +212,17 @@ static enum result compare(struct setup *s, struct percpu_gen *g, unsigned long 
 	} else if (direct_prog >= 0 && (g->damaged || g->wrong)) {
 		fprintf(stderr, "accepted, but wrong\n");
 		ret = DIFFER;
-	} else if (direct_prog < 0 && lookup_prog >= 0 && s->h && !g->damaged &&
-		   s->h->access == GEN_READ_WRITE) {
+	} else if (direct_prog < 0 && lookup_prog >= 0 && !g->damaged && s->caps == GEN_PRIV) {
 		fprintf(stderr, "rejected, the other one is accepted\n");
 		ret = DIFFER;
-	} else if (direct_prog >= 0 && lookup_prog < 0 && s->h && s->caps == GEN_PRIV) {
+	} else if (direct_prog >= 0 && lookup_prog < 0 && s->caps == GEN_PRIV) {
 		fprintf(stderr, "accepted, the other one is rejected\n");
 		ret = DIFFER;
 	}
-	if (direct_prog < 0 || lookup_prog < 0 || ret == DIFFER || g->no_run)
+	if (direct_prog < 0 || ret == DIFFER)
+		goto out;
+	ret = NOT_COMPARED;
+	if (lookup_prog < 0 || g->no_run)
 		goto out;
 
 	if (!s->frozen)
@@ -225,13 +231,15 @@ static enum result compare(struct setup *s, struct percpu_gen *g, unsigned long 
 	err = err ?: run_variant(s, &s->lookup, lookup_prog, seed, &lookup_hash);
 	if (!ASSERT_OK(err, "update, run, lookup"))
 		goto out;
-	ret = direct_hash == lookup_hash || g->leaks ? SAME : DIFFER;
-	for (map = 0; map < GEN_MAPS && !g->leaks; map++)
-		if (memcmp(s->direct.copies[map], s->lookup.copies[map],
-			   (size_t)s->value_size[map] * nr_cpus) ||
-		    (s->frozen && memcmp(s->direct.copies[map], s->before[map],
-					 (size_t)s->value_size[map] * nr_cpus)))
+	if (!g->leaks)
+		ret = direct_hash == lookup_hash ? SAME : DIFFER;
+	for (map = 0; map < GEN_MAPS; map++) {
+		size_t size = (size_t)s->value_size[map] * nr_cpus;
+
+		if ((!g->leaks && memcmp(s->direct.copies[map], s->lookup.copies[map], size)) ||
+		    (s->frozen && memcmp(s->direct.copies[map], s->before[map], size)))
 			ret = DIFFER;
+	}
 out:
 	if (direct_prog >= 0)
 		close(direct_prog);
@@ -339,11 +347,15 @@ static int run_progs(struct setup *s, const char *harden, int *nr)
 		}
 	}
 	*nr = i;
-	fprintf(stdout, "%d programs, first %llu: %d rejected\n", i, first_seed, cnt[REJECTED]);
+	fprintf(stdout, "%d programs, first %llu: %d rejected, %d compared\n", i, first_seed,
+		cnt[REJECTED], cnt[SAME]);
 	ASSERT_EQ(cnt[DIFFER], 0, "differ");
+	/* this is what they are for */
+	ASSERT_GT(cnt[SAME], i / (s->h ? 10 : 2), "compared");
 	rejected = cnt[REJECTED];
 	all_progs += i;
 	all_rejected += rejected;
+	all_compared += cnt[SAME];
 out:
 	if (old[0])
 		sysctl_set_or_fail(JIT_HARDEN, NULL, old);
@@ -511,7 +523,7 @@ static void test_tail_call(void)
 	LIBBPF_OPTS(bpf_test_run_opts, opts);
 	char packet[64] = {};
 	int progs_fd, map_fd, main_fd = -1, callee_fd = -1;
-	struct setup s = { .caps = GEN_PRIV };
+	struct setup s = { .type = BPF_PROG_TYPE_SOCKET_FILTER, .caps = GEN_PRIV };
 
 #ifdef __riscv
 	/* its JIT takes no tail calls in programs with subprograms */
@@ -639,7 +651,7 @@ static bool has_code(__u32 value_size, const char *harden, bool returned, const 
 {
 	struct bpf_prog_info info = {};
 	__u32 info_len = sizeof(info);
-	struct setup s = { .caps = GEN_PRIV };
+	struct setup s = { .type = BPF_PROG_TYPE_SOCKET_FILTER, .caps = GEN_PRIV };
 	bool found = false;
 	char old[16];
 	int fd, map_fd;
@@ -776,5 +788,6 @@ void serial_test_percpu_data_fuse(void)
 		unpriv(test_hostile("0", GEN_UNPRIV, GEN_READ_WRITE));
 	if (test__start_subtest("hostile_unpriv_blinded"))
 		unpriv(test_hostile("1", GEN_UNPRIV, GEN_READ_WRITE));
-	stress_says("generated programs: %d, %d rejected", all_progs, all_rejected);
+	stress_says("generated programs: %d from PERCPU_FUSE_SEED=%llu on, %d rejected, %d compared",
+		    all_progs, first_seed, all_rejected, all_compared);
 }

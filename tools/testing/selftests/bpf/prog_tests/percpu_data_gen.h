@@ -111,6 +111,7 @@ struct percpu_gen {
 	int map;		/* most addresses are in this one */
 	int progs_fd;		/* an empty array of programs */
 	enum gen_caps caps;
+	enum bpf_prog_type type;
 	bool subprog;
 	bool tail_call;
 
@@ -944,6 +945,7 @@ static inline void percpu_gen(struct percpu_gen *g, unsigned long long seed, int
 	memset(g, 0, sizeof(*g));
 	g->rnd = seed;
 	g->caps = caps;
+	g->type = BPF_PROG_TYPE_SOCKET_FILTER;
 	g->progs_fd = progs_fd;
 	g->h = h;
 	g->bad = h ? gen_rnd(g, 2) * 2 : 0;

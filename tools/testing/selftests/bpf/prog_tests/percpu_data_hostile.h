@@ -244,9 +244,19 @@ static inline void gen_any_call(struct percpu_gen *g)
 	int kfunc = g->h->kfunc_cnt && gen_rnd(g, 2) ? gen_rnd(g, g->h->kfunc_cnt) : -1, reg;
 	unsigned int ptrs = kfunc >= 0 && gen_rnd(g, 8) ? g->h->kfuncs[kfunc].ptrs :
 			    gen_rnd(g, 32);
+	/* each may call others */
+	static const enum bpf_prog_type types[] = {
+		BPF_PROG_TYPE_SOCKET_FILTER, BPF_PROG_TYPE_SCHED_CLS, BPF_PROG_TYPE_RAW_TRACEPOINT,
+		BPF_PROG_TYPE_SYSCALL,
+	};
 
 	if (g->locked & 0x3f)
 		return;
+	if (g->caps == GEN_PRIV)
+		g->type = types[gen_rnd(g, ARRAY_SIZE(types))];
+	/* with a context of its own */
+	if (g->type == BPF_PROG_TYPE_RAW_TRACEPOINT || g->type == BPF_PROG_TYPE_SYSCALL)
+		g->no_run = true;
 	for (reg = BPF_REG_1; reg <= BPF_REG_5; reg++) {
 		if (ptrs & 1 << (reg - BPF_REG_1))
 			gen_any_ptr(g, reg);

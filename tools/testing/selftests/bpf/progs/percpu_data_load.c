@@ -20,7 +20,9 @@ struct {
 
 /* The largest sections: each word has the tag of its section and CPU, or has not been written. */
 long scratch_process[NR_WORDS] SEC(".percpu.process");
+long scratch_softirq[NR_WORDS] SEC(".percpu.softirq");
 long scratch_hardirq[NR_WORDS] SEC(".percpu.hardirq");
+long scratch_nmi[NR_WORDS] SEC(".percpu.nmi");
 __u32 pos[NR_CTX] SEC(".percpu.pos");
 
 /* User space writes this, programs look. */
@@ -96,6 +98,7 @@ int process(struct bpf_raw_tracepoint_args *ctx)
 static int softirq(void *map, int *key, struct timer *timer)
 {
 	event(CTX_SOFTIRQ);
+	scratch(CTX_SOFTIRQ, scratch_softirq, SECTION_SOFTIRQ);
 	if (!stop)
 		bpf_timer_start(&timer->timer, 1000000, BPF_F_TIMER_CPU_PIN);
 	return 0;
@@ -127,6 +130,7 @@ SEC("raw_tp/nmi_handler")
 int nmi(void *ctx)
 {
 	event(CTX_NMI);
+	scratch(CTX_NMI, scratch_nmi, SECTION_NMI);
 	return 0;
 }
 

@@ -10,19 +10,19 @@ fuzzers()
 	step "building the fuzzers" '^ +CC ' 30 fuzzer all -j"$(nproc)"
 }
 
-# fuzz RUNS: of each fuzzer; prints what each did, and fails if one found something
+# fuzz RUNS SECONDS SEED: so many of each fuzzer; prints what each did, and fails if one found something or took longer
 fuzz()
 {
 	local target first bad=0
 	for target in object linker skeleton; do
 		first=$(wc -l <"$log")
-		progress "fuzzing $target" '^#[0-9]+.*(NEW|REDUCE)' 0 fuzzer RUNS="$1" "run-$target" || bad=1
+		progress "fuzzing $target" '^#[0-9]+.*(NEW|REDUCE)' 0 fuzzer RUNS="$1" MAX_SECONDS="$(($2 / 3))" SEED="$3" "run-$target" || bad=1
 		# the last line has the executions and the edges of the code that they reached
-		tail -n "+$first" "$log" | awk -v t="$target" '
+		tail -n "+$first" "$log" | awk -v t="$target" -v wanted="$1" '
 			/^#[0-9]+.* cov: / { runs = substr($1, 2); cov = $4 }
 			/^SUMMARY: |^leaked: / { found = $0 }
 			/Test unit written to / { unit = $NF }
-			END { printf "fuzz %s: %d executions, %d edges, %s\n", t, runs, cov, found ? "found " found ": " unit : "found nothing" }'
+			END { printf "fuzz %s: %d executions, %d edges, %s\n", t, runs, cov, found ? "found " found ": " unit : "found nothing"; exit runs < wanted }' || bad=1
 	done
 	return "$bad"
 }

@@ -9,7 +9,7 @@ trial()
 {
 	local passed=0 failed=0 first left=$((end - SECONDS))
 	first=$(wc -l <"$log")
-	[ "$left" -ge 60 ] || left=60
+	[ "$left" -ge 60 ] || { echo "[$arch$config] $1|no time was left|1" >>"$build/stress/$lane"; return; }
 	run_tests "$1" "{ env ${3:-} PERCPU_STRESS_REPORT=/tmp/tried test_progs -w 0 $2; s=\$?; cat /tmp/tried; exit \$s; }" "${4:-}" "$left" >&2
 	{
 		echo "[$arch$config] $1|$passed tests|$failed"
@@ -17,27 +17,30 @@ trial()
 	} >>"$build/stress/$lane"
 }
 
-# Tests that go on for as long as they are told, and one that loads thousands of programs to see what the kernel can do
+# Tests that go on for as long as they are told; the others of ours; and one that loads thousands of programs to see what the kernel can do
 longer=percpu_data_faults,percpu_data_load,percpu_data_maps
+ours='percpu_data*,verifier_percpu*,verifier_call_patched,data_sec_maps,linked_again,linked_damaged,bpftool_gen,map_memcg'
 probes=percpu_data_feature/bpftool
 
 # What each lane runs in so many seconds
 lane_programs()
 {
 	arch "$want" -debug
-	trial "generated and hostile programs" "-a percpu_data_fuse" "PERCPU_STRESS_SECONDS=$(($1 / 100))"
-	trial "all other tests" "-a 'percpu_data*,verifier_percpu*' -d $longer,percpu_data_fuse,$probes"
+	trial "generated and hostile programs" "-a percpu_data_fuse" "PERCPU_STRESS_SECONDS=$(($1 / 100)) PERCPU_FUSE_SEED=$seed"
+	trial "all other tests" "-a '$ours' -d $longer,percpu_data_fuse,$probes"
+	arch "$want"
+	trial "many more generated programs" "-a percpu_data_fuse" "PERCPU_STRESS_SECONDS=$(((end - SECONDS) / 20)) PERCPU_FUSE_SEED=$((seed + 100000))"
 }
 
 lane_faults()
 {
 	local bad=0
 	arch "$want" -debug
-	trial "faults, load and mappings" "-a $longer" "PERCPU_STRESS_SECONDS=$(($1 / 30))"
+	trial "faults, load and mappings" "-a $longer" "PERCPU_STRESS_SECONDS=$(($1 / 30)) PERCPU_STRESS_SEED=$seed"
 	arch "$want"
 	QEMU_ARGS="-smp 1" trial "a single CPU" "-a 'percpu_data*' -d percpu_data_fuse"
-	QEMU_ARGS="-smp 64" trial "64 CPUs" "-a percpu_data,percpu_data_mmap" "" maxcpus=64
-	fuzz 20000 >"$out/fuzzed" || bad=1
+	QEMU_ARGS="-smp 64" trial "64 CPUs, 60 of them online" "-a percpu_data,percpu_data_mmap,percpu_data_load" "" maxcpus=60
+	fuzz 20000 $((end - SECONDS)) "$seed" >"$out/fuzzed" || bad=1
 	{ echo "damaged objects||$bad"; sed 's/^fuzz \([a-z]*\): /    \1|/; s/$/|/' "$out/fuzzed"; } >>"$build/stress/$lane"
 }
 
@@ -51,7 +54,7 @@ run_lane()
 
 stress()
 {
-	local end=$((${MINUTES:-25} * 60)) lane bad=0
+	local end=$((${MINUTES:-25} * 60)) lane bad=0 seed=${SEED:-$((RANDOM + 1))}
 	rm -rf "$build/stress"
 	mkdir -p "$build/stress"
 	lock
@@ -66,6 +69,7 @@ stress()
 	once "$out/selftests/bpf_testmod.ko" step "[$arch] building the tests' modules" . 0 modules
 	fuzzers
 	unlock
+	say "SEED=$seed does the same again"
 	# however long it took to build
 	[ "$end" -ge $((SECONDS + 600)) ] || end=$((SECONDS + 600))
 	for lane in programs faults; do

@@ -90,7 +90,7 @@ guest()
 		tail -n 15 "$run/console" >&2
 		echo "the guest ended before its command did; its console is in $log" >&2
 		exit 125
-	elif grep -aE '(WARNING|BUG|UBSAN): |Oops|Kernel panic|general protection|(soft|hard) lockup|rcu.* stall' "$run/console" >&2; then
+	elif grep -aE '(WARNING|BUG|UBSAN): |BUG [a-z]|INFO: trying to register non-static key|Oops|Kernel panic|general protection|(soft|hard) lockup|rcu.* stall' "$run/console" >&2; then
 		echo "the kernel complained; its console is in $log" >&2
 		exit 126
 	fi

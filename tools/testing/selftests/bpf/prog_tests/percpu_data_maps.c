@@ -290,7 +290,7 @@ static void try_pages(void *mem, bool pages)
 		expect_way(pwrite(fd, &word, 8, (long)mem), pages, EIO);
 		close(fd);
 	}
-	/* nor are an array's pages of a file */
+	/* shared futexes want anonymous pages or those of a file: an array's are neither */
 	expect_way(syscall(__NR_futex, mem, FUTEX_WAIT, 1, NULL, NULL, 0), false, EFAULT);
 }
 
@@ -371,7 +371,7 @@ static void try_io_uring(void *mem, bool writable, bool pages)
 	expect_way(ret, pages, EFAULT);
 	/* its rings in our memory, which it overwrites: the last that is tried */
 	params.sq_off.user_addr = (unsigned long)mem;
-	params.cq_off.user_addr = (unsigned long)mem + page;
+	params.cq_off.user_addr = (unsigned long)mem;
 	fd = syscall(__NR_io_uring_setup, 4, &params);
 	expect_way(fd, pages, EFAULT);
 	close(fd);

@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include "percpu_data_stress.h"
 #include "sysctl_helpers.h"
+#include "percpu_data_copies.lskel.h"
 #include "percpu_data_faults.skel.h"
 
 #define INIT	1000	/* see there */
@@ -41,6 +42,7 @@ static int zero, nr_cpus, fail_nth_fd;
 struct faults {
 	struct percpu_data_faults *skel;	/* loaded before anything fails */
 	struct percpu_data_faults *tried;
+	struct percpu_data_copies_lskel *light;
 	int map_fd, prog_fd;
 	int kept[512];		/* maps that only take memory */
 	int nr_kept;
@@ -147,6 +149,35 @@ static bool check_tried(struct faults *f, int err)
 
 	percpu_data_faults__destroy(f->tried);
 	f->tried = NULL;
+	return ok;
+}
+
+/* The same in the kernel, where a program creates and loads all */
+static int try_light(struct faults *f)
+{
+	int err;
+
+	f->light = percpu_data_copies_lskel__open();
+	if (!f->light)
+		return -ENOMEM;
+	err = percpu_data_copies_lskel__load(f->light);
+	if (err)
+		percpu_data_copies_lskel__destroy(f->light);
+	return err;
+}
+
+static bool check_light(struct faults *f, int err)
+{
+	struct percpu_data_copies_lskel__percpu vars;
+	bool ok = true;
+
+	if (err)
+		return true;
+	for (int cpu = 0; ok && cpu < nr_cpus; cpu++)
+		ok = ASSERT_OK(percpu_data_copies_lskel__read_percpu(f->light, cpu, &vars),
+			       "read") &&
+		     ASSERT_EQ(vars.hits, 1000, "initial value");
+	percpu_data_copies_lskel__destroy(f->light);
 	return ok;
 }
 
@@ -338,6 +369,7 @@ static const struct {
 	int (*act)(struct faults *f);
 	bool (*after)(struct faults *f, int err);
 	bool loads;
+	bool many;	/* points: without PERCPU_STRESS_SECONDS, every 11th fails */
 } tries[] = {
 	{ "create", before_create, try_create, check_map },
 	{ "load", NULL, try_load, check_prog, true },
@@ -345,7 +377,8 @@ static const struct {
 	{ "map", before_map, try_map, check_mapped },
 	{ "dump", NULL, try_dump, NULL },
 	{ "free", before_free, try_free, NULL },
-	{ "object", NULL, try_object, check_tried, true },
+	{ "object", NULL, try_object, check_tried, true, true },
+	{ "light", NULL, try_light, check_light, true, true },
 };
 
 /*
@@ -432,7 +465,7 @@ static void test_faults(void)
 	for (i = 0; i < ARRAY_SIZE(tries); i++) {
 		if (!test__start_subtest(tries[i].name))
 			continue;
-		fail_each(&f, i, tries[i].act == try_object && !stress_seconds() ? 11 : 1);
+		fail_each(&f, i, tries[i].many && !stress_seconds() ? 11 : 1);
 		check_usage(&usage, tries[i].name);
 	}
 	check_kmemleak(false);

@@ -788,6 +788,6 @@ void serial_test_percpu_data_fuse(void)
 		unpriv(test_hostile("0", GEN_UNPRIV, GEN_READ_WRITE));
 	if (test__start_subtest("hostile_unpriv_blinded"))
 		unpriv(test_hostile("1", GEN_UNPRIV, GEN_READ_WRITE));
-	stress_says("generated programs: %d from PERCPU_FUSE_SEED=%llu on, %d rejected, %d compared",
-		    all_progs, first_seed, all_rejected, all_compared);
+	stress_says("generated programs: %d, first %llu, %d rejected, %d compared", all_progs,
+		    first_seed, all_rejected, all_compared);
 }

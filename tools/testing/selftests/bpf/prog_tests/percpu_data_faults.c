@@ -369,7 +369,8 @@ static const struct {
 	int (*act)(struct faults *f);
 	bool (*after)(struct faults *f, int err);
 	bool loads;
-	bool many;	/* points: without PERCPU_STRESS_SECONDS, every 11th fails */
+	/* only every so manieth of its points fails; the same with PERCPU_STRESS_SECONDS */
+	int step, stress_step;
 } tries[] = {
 	{ "create", before_create, try_create, check_map },
 	{ "load", NULL, try_load, check_prog, true },
@@ -377,8 +378,8 @@ static const struct {
 	{ "map", before_map, try_map, check_mapped },
 	{ "dump", NULL, try_dump, NULL },
 	{ "free", before_free, try_free, NULL },
-	{ "object", NULL, try_object, check_tried, true, true },
-	{ "light", NULL, try_light, check_light, true, true },
+	{ "object", NULL, try_object, check_tried, true, 11, 1 },
+	{ "light", NULL, try_light, check_light, true, 11, 11 },
 };
 
 /*
@@ -391,9 +392,10 @@ static bool is_clean(int err, bool loads)
 	       (loads && (err == -EINVAL || err == -KERN_ENOTSUPP));
 }
 
-/* Let one of them fail at its n-th point, from n = 1 on; every step-th only. */
-static void fail_each(struct faults *f, int i, int step)
+/* Let one of them fail at its n-th point, for each n. */
+static void fail_each(struct faults *f, int i)
 {
+	int step = (stress_seconds() ? tries[i].stress_step : tries[i].step) ?: 1;
 	/* of a map: the per-CPU allocator has four pages of each CPU ready */
 	int pages = MAX_VALUE_SIZE / getpagesize() - 4;
 	int n, err, left, failed = 0, worked = 0;
@@ -403,7 +405,7 @@ static void fail_each(struct faults *f, int i, int step)
 	ok = (!tries[i].before || tries[i].before(f)) &&
 	     ASSERT_OK(tries[i].act(f), tries[i].name) &&
 	     (!tries[i].after || tries[i].after(f, 0));
-	for (n = 1; ok; n += step) {
+	for (n = 1 + stress_seed() % step; ok; n += step) {
 		ok = !tries[i].before || tries[i].before(f);
 		if (!ok)
 			break;
@@ -466,7 +468,7 @@ static void test_faults(void)
 	for (i = 0; i < ARRAY_SIZE(tries); i++) {
 		if (!test__start_subtest(tries[i].name))
 			continue;
-		fail_each(&f, i, tries[i].many && !stress_seconds() ? 11 : 1);
+		fail_each(&f, i);
 		check_usage(&usage, tries[i].name);
 	}
 	check_kmemleak(false);

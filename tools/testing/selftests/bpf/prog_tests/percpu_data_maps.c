@@ -712,10 +712,9 @@ static void freeze_races(void)
 
 void serial_test_percpu_data_maps(void)
 {
-	const char *env = getenv("PERCPU_STRESS_SEED");
 	struct stress_usage usage;
 
-	seed = env ? strtoul(env, NULL, 0) : 1;
+	seed = stress_seed();
 	nr_cpus = bpf_num_possible_cpus();
 	page = getpagesize();
 	/* three pages where a value may be as large */

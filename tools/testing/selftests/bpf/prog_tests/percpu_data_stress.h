@@ -18,6 +18,14 @@ static inline int stress_seconds(void)
 	return env ? atoi(env) : 0;
 }
 
+/* PERCPU_STRESS_SEED=n: try others than usual */
+static inline unsigned int stress_seed(void)
+{
+	const char *env = getenv("PERCPU_STRESS_SEED");
+
+	return env ? strtoul(env, NULL, 0) : 1;
+}
+
 static inline __u64 stress_end(double default_seconds)
 {
 	int seconds = stress_seconds();

@@ -36,7 +36,7 @@ lane_faults()
 {
 	local bad=0
 	arch "$want" -debug
-	trial "faults, load and mappings" "-a $longer" "PERCPU_STRESS_SECONDS=$(($1 / 30)) PERCPU_STRESS_SEED=$seed"
+	trial "faults, load and mappings" "-a $longer" "PERCPU_STRESS_SECONDS=$(($1 / 50)) PERCPU_STRESS_SEED=$seed"
 	arch "$want"
 	QEMU_ARGS="-smp 1" trial "a single CPU" "-a 'percpu_data*' -d percpu_data_fuse"
 	QEMU_ARGS="-smp 64" trial "64 CPUs, 60 of them online" "-a percpu_data,percpu_data_mmap,percpu_data_load" "" maxcpus=60

@@ -29,6 +29,8 @@ lane_programs()
 	trial "generated and hostile programs" "-a percpu_data_fuse" "PERCPU_STRESS_SECONDS=$(($1 / 100)) PERCPU_FUSE_SEED=$seed"
 	trial "all other tests" "-a '$ours' -d $longer,percpu_data_fuse,$probes"
 	arch "$want"
+	QEMU_ARGS="-smp 1" trial "a single CPU" "-a 'percpu_data*' -d percpu_data_fuse"
+	QEMU_ARGS="-smp 64" trial "64 CPUs, 60 of them online" "-a percpu_data,percpu_data_mmap,percpu_data_load" "" maxcpus=60
 	trial "many more generated programs" "-a percpu_data_fuse" "PERCPU_STRESS_SECONDS=$(((end - SECONDS) / 20)) PERCPU_FUSE_SEED=$((seed + 100000))"
 }
 
@@ -37,9 +39,6 @@ lane_faults()
 	local bad=0
 	arch "$want" -debug
 	trial "faults, load and mappings" "-a $longer" "PERCPU_STRESS_SECONDS=$(($1 / 50)) PERCPU_STRESS_SEED=$seed"
-	arch "$want"
-	QEMU_ARGS="-smp 1" trial "a single CPU" "-a 'percpu_data*' -d percpu_data_fuse"
-	QEMU_ARGS="-smp 64" trial "64 CPUs, 60 of them online" "-a percpu_data,percpu_data_mmap,percpu_data_load" "" maxcpus=60
 	fuzz 20000 $((end > SECONDS + 30 ? end - SECONDS : 30)) "$seed" >"$out/fuzzed" || bad=1
 	{ echo "damaged objects||$bad"; sed 's/^fuzz \([a-z]*\): /    \1|/; s/$/|/' "$out/fuzzed"; } >>"$build/stress/$lane"
 }

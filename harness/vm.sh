@@ -104,6 +104,9 @@ arguments()
 	case $1 in
 	shell)	[ -t 0 ] || die "make shell wants a terminal; make vm CMD='...' does not" ;;
 	vm)	[ -n "${CMD:-}" ] || die "make vm wants CMD='...'" ;;
+	stress | regress)
+		[[ ${MINUTES:-1} =~ ^[1-9][0-9]*$ ]] || die "MINUTES= wants a number of minutes"
+		[[ ${SEED:-1} =~ ^[1-9][0-9]*$ ]] || die "SEED= wants a number, from 1 on" ;;
 	prog)	[ -n "${SHARE:-}" ] || die "make prog wants SHARE=dir, a folder with x.bpf.c and x.c" ;;
 	esac
 }

@@ -22,7 +22,7 @@ fuzz()
 			/^#[0-9]+.* cov: / { runs = substr($1, 2); cov = $4 }
 			/^SUMMARY: |^leaked: / { found = $0 }
 			/Test unit written to / { unit = $NF }
-			END { printf "fuzz %s: %d executions, %d edges, %s\n", t, runs, cov, found ? "found " found ": " unit : "found nothing"; exit runs < wanted }' || bad=1
+			END { printf "fuzz %s: %d of %d executions, %d edges, %s\n", t, runs, wanted, cov, found ? "found " found ": " unit : "found nothing"; exit runs < wanted }' || bad=1
 	done
 	return "$bad"
 }

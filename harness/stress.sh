@@ -19,7 +19,7 @@ trial()
 
 # Tests that go on for as long as they are told; the others of ours; and one that loads thousands of programs to see what the kernel can do
 longer=percpu_data_faults,percpu_data_load,percpu_data_maps
-ours='percpu_data*,verifier_percpu*,verifier_call_patched,data_sec_maps,linked_again,linked_damaged,bpftool_gen,map_memcg'
+ours='percpu_data*,verifier_percpu*,verifier_call_patched,data_sec_maps,linked_again,linked_damaged,bpftool_gen,btf_dump,map_memcg'
 probes=percpu_data_feature/bpftool
 
 # What each lane runs in so many seconds

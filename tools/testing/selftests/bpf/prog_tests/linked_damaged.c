@@ -382,75 +382,6 @@ static void test_align(void)
 	btf__free(btf);
 }
 
-static void print_dump(void *ctx, const char *fmt, va_list args)
-{
-	vfprintf(ctx, fmt, args);
-}
-
-static void dump_and_compare(struct btf *btf, __u32 id, const char *expected)
-{
-	struct btf_dump *dump;
-	char *text = NULL;
-	size_t size;
-	FILE *file;
-
-	file = open_memstream(&text, &size);
-	if (!ASSERT_OK_PTR(file, "memstream"))
-		return;
-	dump = btf_dump__new(btf, print_dump, file, NULL);
-	if (ASSERT_OK_PTR(dump, "dump_new"))
-		ASSERT_OK(btf_dump__dump_type(dump, id), "dump_type");
-	btf_dump__free(dump);
-	fclose(file);
-	ASSERT_STREQ(text, expected, "dumped");
-	free(text);
-}
-
-/* A struct with a hole in front of a member whose type has no alignment */
-static void test_dump_unaligned(void)
-{
-	struct btf *btf = btf__new_empty();
-
-	if (!ASSERT_OK_PTR(btf, "new_empty"))
-		return;
-	btf__add_int(btf, "char", 1, BTF_INT_CHAR);
-	btf__add_fwd(btf, "unknown", BTF_FWD_STRUCT);
-	btf__add_struct(btf, "outer", 8);
-	btf__add_field(btf, "first", 1, 0, 0);
-	btf__add_field(btf, "second", 2, 64, 0);
-	dump_and_compare(btf, 3,
-			 "struct unknown;\n\n"
-			 "struct outer {\n"
-			 "\tchar first;\n"
-			 "\tlong: 0;\n"
-			 "\tstruct unknown second;\n"
-			 "};\n\n");
-	btf__free(btf);
-}
-
-/* A struct with a hole at the bit whose number is the first that doesn't fit an int */
-static void test_dump_large(void)
-{
-	const __u32 size = 256 << 20;
-	struct btf *btf = btf__new_empty();
-
-	if (!ASSERT_OK_PTR(btf, "new_empty"))
-		return;
-	btf__add_int(btf, "long", 8, BTF_INT_SIGNED);
-	btf__add_array(btf, 1, 1, size / 8 - 1);
-	btf__add_struct(btf, "large", size + 16);
-	btf__add_field(btf, "first", 2, 0, 0);
-	btf__add_field(btf, "second", 1, (size + 8) * 8, 0);
-	dump_and_compare(btf, 3,
-			 "struct large {\n"
-			 "\tlong first[33554431];\n"
-			 "\tlong: 64;\n"
-			 "\tlong: 64;\n"
-			 "\tlong second;\n"
-			 "};\n\n");
-	btf__free(btf);
-}
-
 static void test_damaged(void)
 {
 	int i, nr_linked = 0, nr_rejected = 0;
@@ -489,10 +420,6 @@ void test_linked_damaged(void)
 			test_case(i);
 	if (test__start_subtest("align"))
 		test_align();
-	if (test__start_subtest("dump_unaligned"))
-		test_dump_unaligned();
-	if (test__start_subtest("dump_large"))
-		test_dump_large();
 	if (test__start_subtest("damaged"))
 		test_damaged();
 }

@@ -10,7 +10,7 @@ trial()
 	local passed=0 failed=0 first left=$((end - SECONDS))
 	first=$(wc -l <"$log")
 	[ "$left" -ge 60 ] || { echo "[$arch$config] $1|no time was left|1" >>"$build/stress/$lane"; return; }
-	run_tests "$1" "{ env ${3:-} PERCPU_STRESS_REPORT=/tmp/tried test_progs -w 0 $2; s=\$?; cat /tmp/tried; exit \$s; }" "${4:-}" "$left" >&2
+	run_tests "$1" "{ env PERCPU_SEED=$seed ${3:-} PERCPU_STRESS_REPORT=/tmp/tried test_progs -w 0 $2; s=\$?; cat /tmp/tried; exit \$s; }" "${4:-}" "$left" >&2
 	{
 		echo "[$arch$config] $1|$passed tests|$failed"
 		tail -n "+$first" "$log" | sed -n 's/^tried: \([^:]*\): \(.*[^\r]\)\r*$/    \1|\2|/p'
@@ -26,19 +26,19 @@ probes=percpu_data_feature/bpftool
 lane_programs()
 {
 	arch "$want" -debug
-	trial "generated and hostile programs" "-a percpu_data_fuse" "PERCPU_STRESS_SECONDS=$(($1 / 100)) PERCPU_FUSE_SEED=$seed"
+	trial "generated and hostile programs" "-a percpu_data_fuse" "PERCPU_STRESS_SECONDS=$(($1 / 100))"
 	trial "all other tests" "-a '$ours' -d $longer,percpu_data_fuse,$probes"
 	arch "$want"
 	QEMU_ARGS="-smp 1" trial "a single CPU" "-a 'percpu_data*' -d percpu_data_fuse"
 	QEMU_ARGS="-smp 64" trial "64 CPUs, 60 of them online" "-a percpu_data,percpu_data_mmap,percpu_data_load" "" maxcpus=60
-	trial "many more generated programs" "-a percpu_data_fuse" "PERCPU_STRESS_SECONDS=$(((end - SECONDS) / 20)) PERCPU_FUSE_SEED=$((seed + 100000))"
+	trial "many more generated programs" "-a percpu_data_fuse" "PERCPU_STRESS_SECONDS=$(((end - SECONDS) / 20)) PERCPU_SEED=$((seed + 100000))"
 }
 
 lane_faults()
 {
 	local bad=0
 	arch "$want" -debug
-	trial "faults, load and mappings" "-a $longer" "PERCPU_STRESS_SECONDS=$(($1 / 50)) PERCPU_STRESS_SEED=$seed"
+	trial "faults, load and mappings" "-a $longer" "PERCPU_STRESS_SECONDS=$(($1 / 50))"
 	fuzz 20000 $((end > SECONDS + 30 ? end - SECONDS : 30)) "$seed" >"$out/fuzzed" || bad=1
 	{ echo "damaged objects||$bad"; sed 's/^fuzz \([a-z]*\): /    \1|/; s/$/|/' "$out/fuzzed"; } >>"$build/stress/$lane"
 }

@@ -9,7 +9,7 @@
  * So must what the verifier accepts of programs that it should reject, which are
  * those of the subtests called hostile.
  *
- * PERCPU_FUSE_SEED=n in the environment begins with another program than usual
+ * PERCPU_SEED=n in the environment begins with another program than usual
  * (and prints it if it fails), PERCPU_FUSE_PROGS=n sets how many there are,
  * however long they take, and PERCPU_STRESS_SECONDS=n how long each subtest
  * goes on.
@@ -339,8 +339,8 @@ static int run_progs(struct setup *s, const char *harden, int *nr)
 		}
 		cnt[ret]++;
 		if (ret == DIFFER) {
-			fprintf(stderr, "PERCPU_FUSE_SEED=%llu\n", first_seed + i);
-			if (getenv("PERCPU_FUSE_SEED"))
+			fprintf(stderr, "PERCPU_SEED=%llu\n", first_seed + i);
+			if (getenv("PERCPU_SEED"))
 				print_prog(s, g, first_seed + i);
 		} else if (ret == REJECTED && getenv("PERCPU_FUSE_REJECTED")) {
 			print_prog(s, g, first_seed + i);
@@ -733,7 +733,7 @@ void serial_test_percpu_data_fuse(void)
 	const char *env;
 
 	nr_cpus = bpf_num_possible_cpus();
-	env = getenv("PERCPU_FUSE_SEED");
+	env = getenv("PERCPU_SEED");
 	if (env)
 		first_seed = strtoull(env, NULL, 0);
 	env = getenv("PERCPU_FUSE_PROGS");

@@ -5,7 +5,7 @@
  * frozen or read-only can be written, and everything ends up freed.
  *
  * PERCPU_STRESS_SECONDS=n in the environment sets how long,
- * PERCPU_STRESS_SEED=n where the random tries begin.
+ * PERCPU_SEED=n where the random tries begin.
  */
 
 #define _GNU_SOURCE
@@ -516,7 +516,7 @@ static void as_nobody(void (*fn)(void))
 	ASSERT_EQ(waitpid(pid, &status, 0), pid, "waitpid");
 	ASSERT_EQ(status, 0, "status");
 	if (!ASSERT_EQ(shared->failed, 0, "failed"))
-		fprintf(stdout, "PERCPU_STRESS_SEED=%u\n%s\n", seed, shared->msg);
+		fprintf(stdout, "PERCPU_SEED=%u\n%s\n", seed, shared->msg);
 	ASSERT_GT(shared->tried, 0, "tried");
 	ASSERT_GT(shared->mapped, 0, "mapped");
 }

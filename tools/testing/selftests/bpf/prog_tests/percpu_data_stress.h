@@ -18,10 +18,10 @@ static inline int stress_seconds(void)
 	return env ? atoi(env) : 0;
 }
 
-/* PERCPU_STRESS_SEED=n: try others than usual */
+/* PERCPU_SEED=n: try others than usual */
 static inline unsigned int stress_seed(void)
 {
-	const char *env = getenv("PERCPU_STRESS_SEED");
+	const char *env = getenv("PERCPU_SEED");
 
 	return env ? strtoul(env, NULL, 0) : 1;
 }

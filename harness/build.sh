@@ -14,7 +14,6 @@ source_tree()
 		[ -e "$src/.git" ] || git_linux worktree add -q -f --no-checkout --detach "$src" base
 		step "checking out the base" . 0 git -C "$src" reset -q --hard base
 	fi
-	[ -e "$src/Makefile" ] || die "KERNEL=$KERNEL is not a kernel tree"
 }
 
 # All that what is built depends on: the files of our tree as they stand, the config, the harness and the machine's packages
@@ -53,6 +52,7 @@ kernel()
 	[ -z "$cross" ] || have "$compiler" "$compiler_suite"
 	have pahole trixie
 	source_tree
+	[ -e "$obj" ] || disk "$src" 4000
 	mkdir -p "$obj"
 	{
 		[ "$config" != -full ] || (cd "$src/tools/testing/selftests/bpf" && cat config config.vm "config.${triplet%%-*}")

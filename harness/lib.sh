@@ -47,11 +47,13 @@ lock()
 }
 unlock() { exec 9>&-; }
 
+# disk DIR MB: this folder has room for so much more
 disk()
 {
-	local dir=$1 mb=$2 free
+	local dir=$1 mb=$2 free hint=
+	[ "$dir" != "$cache" ] || hint=", or set XDG_CACHE_HOME to a folder that has it"
 	free=$(($(df --output=avail -k "$dir" | tail -n 1) / 1024))
-	[ "$free" -ge "$mb" ] || die "$dir has $free MB free, and this needs $mb MB: make room there (XDG_CACHE_HOME moves the cache)"
+	[ "$free" -ge "$mb" ] || die "$dir has $free MB free, and this needs $mb MB: make room there$hint"
 }
 
 # need PACKAGE...: install those of them that are missing
@@ -89,12 +91,17 @@ arch()
 	[ "$arch" = "$host" ] || cross=$(bin "$compiler" "$compiler_suite")$triplet-
 	qemu=$(bin "$qemu_package" "$qemu_suite")qemu-system-$qemu
 	IFS='|' read -r machine machine2 <<<"${machine/ | /|}"
-	root=$build
-	[ -z "${KERNEL:-}" ] || root=$build/${KERNEL##*/}
-	src=$root/linux out=$root/out/$arch$config
+	case ${KERNEL:-} in
+	''|base) root=$build${KERNEL:+/base} src=$root/linux ;;
+	*)
+		src=$(realpath -m "$KERNEL")
+		[ -e "$src/Makefile" ] || die "KERNEL=$KERNEL is neither base nor a folder with a kernel tree"
+		root=$build/trees/${src//\//_}
+		;;
+	esac
+	out=$root/out/$arch$config
 	# programs of the ordinary kernel run on that of -debug as well
 	user=${out%-debug}
-	case ${KERNEL:-} in */*) src=$(realpath "$KERNEL") ;; esac
 	# a child of the tree, because kbuild then uses relative paths, and ccache serves every checkout and both kernels
 	obj=$src/out-$arch$config
 	mkdir -p "$out"

@@ -70,7 +70,7 @@ tree()
 	if ! git_linux rev-parse -q --verify refs/harness/tip >/dev/null 2>&1; then
 		lock
 		in_cache base
-		disk "$build" 12000
+		disk "$build" 2500
 		rm -rf "$linux"
 		git clone -q --shared --no-checkout -b base "$base_repo" "$linux"
 		git_linux config user.name "$(git -C "$top" config user.name || id -un)"

@@ -20,7 +20,7 @@ fuzz()
 		# the last line has the executions and the edges of the code that they reached
 		tail -n "+$first" "$log" | awk -v t="$target" -v wanted="$1" '
 			/^#[0-9]+.* cov: / { runs = substr($1, 2); cov = $4 }
-			/^SUMMARY: |^leaked: / { found = $0 }
+			/^SUMMARY: |^leaked: / && !found { found = $0 }
 			/Test unit written to / { unit = $NF }
 			END { printf "fuzz %s: %d of %d executions, %d edges, %s\n", t, runs, wanted, cov, found ? "found " found ": " unit : "found nothing"; exit runs < wanted }' || bad=1
 	done

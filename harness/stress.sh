@@ -10,16 +10,16 @@ trial()
 	local passed=0 failed=0 first left=$((end - SECONDS))
 	first=$(wc -l <"$log")
 	[ "$left" -ge 60 ] || { echo "[$arch$config] $1|no time was left|1" >>"$build/stress/$lane"; return; }
-	run_tests "$1" "{ env PERCPU_SEED=$seed ${3:-} PERCPU_STRESS_REPORT=/tmp/tried test_progs -w 0 $2; s=\$?; cat /tmp/tried; exit \$s; }" "${4:-}" "$left" >&2
+	run_tests "$1" "{ env PERCPU_SEED=$((seed * 1000000)) ${3:-} PERCPU_STRESS_REPORT=/tmp/tried test_progs -w 0 $2; s=\$?; cat /tmp/tried; exit \$s; }" "${4:-}" "$left" >&2
 	{
 		echo "[$arch$config] $1|$passed tests|$failed"
 		tail -n "+$first" "$log" | sed -n 's/^tried: \([^:]*\): \(.*[^\r]\)\r*$/    \1|\2|/p'
 	} >>"$build/stress/$lane"
 }
 
-# Tests that go on for as long as they are told; the others of ours; and one that loads thousands of programs to see what the kernel can do
+# Tests that go on for as long as they are told; the others that the series adds or changes; and one that loads thousands of programs to see what the kernel can do
 longer=percpu_data_faults,percpu_data_load,percpu_data_maps
-ours='percpu_data*,verifier_percpu*,verifier_call_patched,data_sec_maps,linked_again,linked_damaged,bpftool_gen,btf_dump,map_memcg'
+ours='percpu_data*,verifier_percpu*,verifier_call_patched,verifier_subreg,data_sec_maps,linked_again,linked_damaged,bpftool_gen,btf_dump,map_btf,map_memcg,rdonly_maps,local_kptr_stash,timer_lockup'
 probes=percpu_data_feature/bpftool
 
 # What each lane runs in so many seconds
@@ -30,17 +30,20 @@ lane_programs()
 	trial "all other tests" "-a '$ours' -d $longer,percpu_data_fuse,$probes"
 	arch "$want"
 	QEMU_ARGS="-smp 1" trial "a single CPU" "-a 'percpu_data*' -d percpu_data_fuse"
-	QEMU_ARGS="-smp 64" trial "64 CPUs, 60 of them online" "-a percpu_data,percpu_data_mmap,percpu_data_load" "" maxcpus=60
-	trial "many more generated programs" "-a percpu_data_fuse" "PERCPU_STRESS_SECONDS=$(((end - SECONDS) / 20)) PERCPU_SEED=$((seed + 100000))"
+	QEMU_ARGS="-smp 64" trial "64 CPUs, 60 of them online" "-a percpu_data,percpu_data_mmap,percpu_data_load" \
+		"PERCPU_STRESS_SECONDS=$(($1 / 50))" maxcpus=60
+	trial "many more generated programs" "-a percpu_data_fuse" "PERCPU_STRESS_SECONDS=$(((end - SECONDS) / 20)) PERCPU_SEED=$((seed * 1000000 + 500000))"
 }
 
 lane_faults()
 {
 	local bad=0
 	arch "$want" -debug
-	trial "faults, load and mappings" "-a $longer" "PERCPU_STRESS_SECONDS=$(($1 / 50))"
+	trial "faults and mappings" "-a $longer -d percpu_data_load" "PERCPU_STRESS_SECONDS=$(($1 / 50))"
 	fuzz 20000 $((end > SECONDS + 30 ? end - SECONDS : 30)) "$seed" >"$out/fuzzed" || bad=1
 	{ echo "damaged objects||$bad"; sed 's/^fuzz \([a-z]*\): /    \1|/; s/$/|/' "$out/fuzzed"; } >>"$build/stress/$lane"
+	# what is left, but for booting and looking for leaks
+	trial "load" "-a percpu_data_load" "PERCPU_STRESS_SECONDS=$((end > SECONDS + 180 ? end - SECONDS - 150 : 30))"
 }
 
 # Each lane has a log of its own; the last line of what it has for the table says that it got so far

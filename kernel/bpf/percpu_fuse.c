@@ -124,10 +124,7 @@ static bool regs_dead(const struct bpf_verifier_env *env, int i, u16 regs)
 
 static bool is_addr(const struct bpf_verifier_env *env, int i)
 {
-	const struct bpf_insn *insn = &env->prog->insnsi[i];
-
-	return bpf_is_percpu_data_ld(env, i) && insn_is_mov_percpu_addr(&insn[2]) &&
-	       insn[2].dst_reg == insn->dst_reg && insn[2].src_reg == insn->dst_reg;
+	return bpf_is_percpu_data_ld(env, i) && insn_is_percpu_ldimm64(&env->prog->insnsi[i]);
 }
 
 static u64 addr_off(const struct bpf_insn *insn)

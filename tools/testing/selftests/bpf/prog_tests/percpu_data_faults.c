@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include "percpu_data_stress.h"
 #include "sysctl_helpers.h"
-#include "percpu_data_copies.lskel.h"
+#include "percpu_data_faults.lskel.h"
 #include "percpu_data_faults.skel.h"
 
 #define INIT	1000	/* see there */
@@ -42,13 +42,15 @@ static int zero, nr_cpus, fail_nth_fd;
 struct faults {
 	struct percpu_data_faults *skel;	/* loaded before anything fails */
 	struct percpu_data_faults *tried;
-	struct percpu_data_copies_lskel *light;
+	struct percpu_data_faults_lskel *light;
 	int map_fd, prog_fd;
 	int at_least;		/* so many points fail */
-	int kept[512];		/* maps that only take memory */
+	int kept[512];		/* maps and sockets that only take memory */
 	int nr_kept;
+	int exec_areas;		/* that are there when the JIT has none left */
 	void *mem;
 	char *values;
+	char fill;		/* what the copies were last filled with */
 };
 
 static void set_fail_nth(int n)
@@ -158,27 +160,30 @@ static int try_light(struct faults *f)
 {
 	int err;
 
-	f->light = percpu_data_copies_lskel__open();
+	f->light = percpu_data_faults_lskel__open();
 	if (!f->light)
 		return -ENOMEM;
-	err = percpu_data_copies_lskel__load(f->light);
+	err = percpu_data_faults_lskel__load(f->light);
 	if (err)
-		percpu_data_copies_lskel__destroy(f->light);
+		percpu_data_faults_lskel__destroy(f->light);
 	return err;
 }
 
 static bool check_light(struct faults *f, int err)
 {
-	struct percpu_data_copies_lskel__percpu vars;
-	bool ok = true;
+	struct percpu_data_faults_lskel__percpu vars;
+	bool ok;
 
 	if (err)
 		return true;
+	ok = is_jited(f->light->progs.count.prog_fd) &&
+	     ASSERT_OK(run_on_cpu(f->light->progs.count.prog_fd, 0), "run");
 	for (int cpu = 0; ok && cpu < nr_cpus; cpu++)
-		ok = ASSERT_OK(percpu_data_copies_lskel__read_percpu(f->light, cpu, &vars),
+		ok = ASSERT_OK(percpu_data_faults_lskel__read_percpu(f->light, cpu, &vars),
 			       "read") &&
-		     ASSERT_EQ(vars.hits, 1000, "initial value");
-	percpu_data_copies_lskel__destroy(f->light);
+		     ASSERT_EQ(vars.vars.runs, INIT + !cpu, "vars") &&
+		     ASSERT_STREQ(vars.vars.name, "initialized", "name");
+	percpu_data_faults_lskel__destroy(f->light);
 	return ok;
 }
 
@@ -241,6 +246,75 @@ static bool check_map(struct faults *f, int err)
 	return ok;
 }
 
+/* Executable memory, each area of which may be shared by programs */
+static int nr_exec_areas(void)
+{
+	FILE *f = fopen("/proc/vmallocinfo", "r");
+	char line[512];
+	int nr = 0;
+
+	while (f && fgets(line, sizeof(line), f))
+		nr += !!strstr(line, " execmem_");
+	if (f)
+		fclose(f);
+	return nr;
+}
+
+/* What has been freed goes late. */
+static bool wait_for_exec_areas(int nr)
+{
+	for (int i = 0; i < 1000 && nr_exec_areas() > nr; i++)
+		usleep(10000);
+	return ASSERT_EQ(nr_exec_areas(), nr, "executable memory");
+}
+
+/* A socket with a filter of some instructions, which is JITed */
+static int filter_socket(int len)
+{
+	static struct sock_filter insns[BPF_MAXINSNS];
+	struct sock_fprog prog = { len, insns };
+	int fd;
+
+	for (int i = 0; i < len - 1; i++)
+		insns[i] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0);
+	insns[len - 1] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
+	fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog))) {
+		close(fd);
+		return -errno;
+	}
+	return fd;
+}
+
+/*
+ * Fill the executable memory that JITs have ready, with ever smaller programs,
+ * until the next one wants more: that is where it may fail.
+ */
+static bool before_load(struct faults *f)
+{
+	int len, fd;
+
+	if (f->nr_kept)
+		return wait_for_exec_areas(f->exec_areas);
+	f->exec_areas = nr_exec_areas();
+	for (len = BPF_MAXINSNS; len; len /= 2) {
+		for (;;) {
+			fd = filter_socket(len);
+			if (!ASSERT_OK_FD(fd, "filter"))
+				return false;
+			if (nr_exec_areas() > f->exec_areas)
+				break;
+			if (!ASSERT_LT(f->nr_kept, ARRAY_SIZE(f->kept), "filters"))
+				return false;
+			f->kept[f->nr_kept++] = fd;
+		}
+		close(fd);
+		if (!wait_for_exec_areas(f->exec_areas))
+			return false;
+	}
+	return true;
+}
+
 /* A program of two functions, with both relocation forms, and a call to another CPU's copy */
 static int try_load(struct faults *f)
 {
@@ -274,24 +348,76 @@ static bool check_prog(struct faults *f, int err)
 
 	if (err)
 		return true;
-	ok = is_jited(f->prog_fd) && ASSERT_OK(run_on_cpu(f->prog_fd, 0), "run");
+	ok = is_jited(f->prog_fd) && ASSERT_OK(run_on_cpu(f->prog_fd, 0), "run") &&
+	     ASSERT_GT(nr_exec_areas(), f->exec_areas, "executable memory of its own");
 
 	close(f->prog_fd);
 	return ok;
 }
 
-/* All ways to write */
+static int large_fd(struct faults *f)
+{
+	return bpf_map__fd(f->skel->maps.percpu_large);
+}
+
+static void new_fill(struct faults *f)
+{
+	f->fill = f->fill % 100 + 1;
+	memset(f->values, f->fill, nr_cpus * MAX_VALUE_SIZE);
+}
+
+/* The error, or another if no error is not the truth: so many values are as they were filled. */
+static int filled(struct faults *f, int err, int nr)
+{
+	for (size_t i = 0; !err && i < nr * (size_t)MAX_VALUE_SIZE; i++)
+		if (f->values[i] != f->fill)
+			err = -EILSEQ;
+	memset(f->values, 0, nr_cpus * MAX_VALUE_SIZE);
+	return err;
+}
+
+static bool check_filled(struct faults *f, int err)
+{
+	return err || ASSERT_OK(filled(f, bpf_map_lookup_elem(large_fd(f), &zero, f->values),
+				       nr_cpus), "written");
+}
+
 static int try_init(struct faults *f)
 {
+	new_fill(f);
+	return bpf_map_update_elem(large_fd(f), &zero, f->values, 0);
+}
+
+static int try_init_all(struct faults *f)
+{
+	new_fill(f);
+	return bpf_map_update_elem(large_fd(f), &zero, f->values, BPF_F_ALL_CPUS);
+}
+
+static int try_init_batch(struct faults *f)
+{
 	LIBBPF_OPTS(bpf_map_batch_opts, opts);
-	int fd = bpf_map__fd(f->skel->maps.percpu_large), err;
 	__u32 count = 1;
 
-	memset(f->values, 0, nr_cpus * MAX_VALUE_SIZE);
-	err = bpf_map_update_elem(fd, &zero, f->values, 0);
-	err = err ?: bpf_map_update_elem(fd, &zero, f->values, BPF_F_ALL_CPUS);
-	err = err ?: bpf_map_update_elem(fd, &zero, f->values, BPF_F_CPU | (nr_cpus - 1ULL) << 32);
-	return err ?: bpf_map_update_batch(fd, &zero, f->values, &count, &opts);
+	new_fill(f);
+	return bpf_map_update_batch(large_fd(f), &zero, f->values, &count, &opts);
+}
+
+static __u64 last_cpu(void)
+{
+	return BPF_F_CPU | (nr_cpus - 1ULL) << 32;
+}
+
+static int try_init_one(struct faults *f)
+{
+	new_fill(f);
+	return bpf_map_update_elem(large_fd(f), &zero, f->values, last_cpu());
+}
+
+static bool check_filled_one(struct faults *f, int err)
+{
+	return err || ASSERT_OK(filled(f, bpf_map_lookup_elem_flags(large_fd(f), &zero, f->values,
+								     last_cpu()), 1), "written");
 }
 
 static int try_map(struct faults *f)
@@ -314,6 +440,11 @@ static bool check_mapped(struct faults *f, int err)
 	return ASSERT_OK(munmap(f->mem, nr_cpus * MAX_VALUE_SIZE), "munmap") && ok;
 }
 
+static bool before_dump(struct faults *f)
+{
+	return ASSERT_OK(try_init(f), "init");
+}
+
 /* What bpftool reads */
 static int try_dump(struct faults *f)
 {
@@ -326,21 +457,21 @@ static int try_dump(struct faults *f)
 		.jited_prog_len = sizeof(jited),
 	};
 	LIBBPF_OPTS(bpf_map_batch_opts, opts);
-	int fd = bpf_map__fd(skel->maps.percpu_large), err;
 	struct bpf_map_info map_info = {};
+	int fd = large_fd(f), err;
 	__u32 info_len = sizeof(info), map_len = sizeof(map_info), count = 1, batch, key;
 
 	err = bpf_prog_get_info_by_fd(bpf_program__fd(skel->progs.count), &info, &info_len);
 	err = err ?: bpf_map_get_info_by_fd(fd, &map_info, &map_len);
-	err = err ?: bpf_map_lookup_elem(fd, &zero, f->values);
-	err = err ?: bpf_map_lookup_elem_flags(fd, &zero, f->values,
-					       BPF_F_CPU | (nr_cpus - 1ULL) << 32);
+	err = err ?: filled(f, bpf_map_lookup_elem(fd, &zero, f->values), nr_cpus);
+	err = err ?: filled(f, bpf_map_lookup_elem_flags(fd, &zero, f->values, last_cpu()), 1);
 	err = err ?: bpf_map_get_next_key(fd, NULL, &key);
 	if (err)
 		return err;
 	/* it may say that this was all */
 	err = bpf_map_lookup_batch(fd, NULL, &batch, &key, f->values, &count, &opts);
-	if (err && err != -ENOENT)
+	err = filled(f, err == -ENOENT ? 0 : err, nr_cpus);
+	if (err)
 		return err;
 	snprintf(buf, sizeof(buf), "/proc/self/fdinfo/%d", fd);
 	fd = open(buf, O_RDONLY);
@@ -375,17 +506,19 @@ static const struct {
 	int (*act)(struct faults *f);
 	bool (*after)(struct faults *f, int err);
 	bool loads;
-	/* how far it is from one point that fails to the next, and with PERCPU_STRESS_SECONDS */
-	int step, stress_step;
+	int step;	/* from one point that fails to the next, but with PERCPU_STRESS_SECONDS */
 } tries[] = {
 	{ "create", before_create, try_create, check_map },
-	{ "load", NULL, try_load, check_prog, true },
-	{ "init", NULL, try_init, NULL },
+	{ "load", before_load, try_load, check_prog, true },
+	{ "init", NULL, try_init, check_filled },
+	{ "init_all_cpus", NULL, try_init_all, check_filled },
+	{ "init_one_cpu", NULL, try_init_one, check_filled_one },
+	{ "init_batch", NULL, try_init_batch, check_filled },
 	{ "map", before_map, try_map, check_mapped },
-	{ "dump", NULL, try_dump, NULL },
+	{ "dump", before_dump, try_dump, NULL },
 	{ "free", before_free, try_free, NULL },
-	{ "object", NULL, try_object, check_tried, true, 11, 1 },
-	{ "light", NULL, try_light, check_light, true, 11, 11 },
+	{ "object", NULL, try_object, check_tried, true, 11 },
+	{ "light", NULL, try_light, check_light, true, 11 },
 };
 
 /*
@@ -401,7 +534,7 @@ static bool is_clean(int err, bool loads)
 /* Let one of them fail at its n-th point, for each n. */
 static void fail_each(struct faults *f, int i)
 {
-	int step = (stress_seconds() ? tries[i].stress_step : tries[i].step) ?: 1;
+	int step = stress_seconds() || !tries[i].step ? 1 : tries[i].step;
 	int n, err, left, failed = 0, worked = 0;
 	bool ok;
 
@@ -437,7 +570,7 @@ static void fail_each(struct faults *f, int i)
 	while (f->nr_kept)
 		close(f->kept[--f->nr_kept]);
 	stress_says("faults in %s: %d points, %d errors, %d worked all the same", tries[i].name,
-		    n - 1, failed, worked - 1);
+		    failed + worked - 1, failed, worked - 1);
 }
 
 static void test_faults(void)
@@ -576,10 +709,10 @@ static void test_signals(void)
 		goto out;
 	close(fd);
 
-	/* at 8 moments, and for as long as there is time, or none was met, at others in between */
+	/* at 8 moments or more, and as long as there is time or none was met: each is another */
 	end = stress_end(0);
 	for (i = 0; i < 8 || (i < 200 && !interrupted) || get_time_ns() < end; i++) {
-		long us = took / 1000 * (1 + i % 8 + i / 8 % 8 / 8.0) / 8;
+		long us = 1 + took / 1000 * ((i + 1) * 617 % 1000) / 1000;
 		struct itimerval timer = {
 			.it_value = { .tv_sec = us / 1000000, .tv_usec = us % 1000000 },
 		};

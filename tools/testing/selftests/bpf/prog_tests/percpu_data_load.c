@@ -398,7 +398,7 @@ static void run_load(void)
 	for (i = 0; get_time_ns() < end || (!tried_all() && get_time_ns() < late); i++) {
 		usleep(100000);
 		/* show all CPUs' backtraces: NMIs on x86, for all but this one */
-		if (stress_seconds() && i % 20 == 0 && !access("/proc/sysrq-trigger", W_OK)) {
+		if (stress_seconds() && i % 5 == 0 && !access("/proc/sysrq-trigger", W_OK)) {
 			ASSERT_OK(write_sysctl("/proc/sysrq-trigger", "l"), "sysrq");
 			did.nmis = skel->links.nmi && CPU_COUNT(&cpus) > 1;
 		}

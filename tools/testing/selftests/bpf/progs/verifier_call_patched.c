@@ -266,6 +266,15 @@ int obj_drop_sizes(struct __sk_buff *skb)
 }
 
 SEC("tc")
+__description("bpf_obj_drop() of types with other nodes")
+__success
+int obj_drop_nodes(struct __sk_buff *skb)
+{
+	CALL_WITH_OBJ(listed, noded2, DROP);
+	return 0;
+}
+
+SEC("tc")
 __description("bpf_refcount_acquire() of two types")
 __failure __msg(DIFFERENT_TYPES)
 int refcount_acquire_types(struct __sk_buff *skb)

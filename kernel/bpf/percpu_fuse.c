@@ -20,8 +20,8 @@
  * what it sees there: what the verifier knew of them is older than the rewriting.
  * An address is followed from instruction to instruction up to the next jump or
  * place that is jumped to. Any other use than the above needs it whole; a call
- * uses and changes all registers that it may; a register is forgotten only where
- * all ways on overwrite it, or return, before they use it.
+ * changes all registers that it may; a register is forgotten only where all ways
+ * on overwrite it, or return, before they use it.
  */
 #include <linux/bpf.h>
 #include <linux/bpf_verifier.h>
@@ -67,13 +67,17 @@ static void mark_targets(struct bpf_verifier_env *env)
 }
 
 /* Which registers does an instruction use, which does it overwrite? */
-static void use_def(struct bpf_insn *insn, u16 *use, u16 *def)
+static void use_def(const struct bpf_verifier_env *env, int i, u16 *use, u16 *def)
 {
+	const struct bpf_insn_aux_data *aux = &env->insn_aux_data[i];
+	struct bpf_insn *insn = &env->prog->insnsi[i];
 	u8 class = BPF_CLASS(insn->code), mode = BPF_MODE(insn->code);
 
 	if (insn->code == (BPF_JMP | BPF_CALL)) {
-		/* some calls became something else that keeps R1 to R5, and some spare them */
 		*use = *def = CALLER_SAVED;
+		/* not of one that was added, or may spare R1 to R5 */
+		if (aux->call_regs && !aux->fastcall_spills_num)
+			*use = aux->call_regs;
 	} else if (class == BPF_LDX && (mode == BPF_PROBE_MEM || mode == BPF_PROBE_MEMSX)) {
 		/* AX is what JITs check the address with */
 		*use = BIT(insn->src_reg);
@@ -94,7 +98,7 @@ static bool regs_dead(const struct bpf_verifier_env *env, int i, u16 regs)
 	while (budget-- && i < env->prog->len) {
 		struct bpf_insn *insn = &env->prog->insnsi[i];
 
-		use_def(insn, &use, &def);
+		use_def(env, i, &use, &def);
 		if (use & regs)
 			return false;
 		regs &= ~def;
@@ -218,7 +222,7 @@ static bool follow_addr(struct bpf_verifier_env *env, int i, bool *fixed, bool m
 		if (aux[i].jump_target || is_jump(insn))
 			return used && regs_dead(env, i, regs);
 
-		use_def(insn, &use, &def);
+		use_def(env, i, &use, &def);
 		reg = addr_reg(insn);
 		if (reg >= 0 && regs & BIT(reg) && !(use & regs & ~BIT(reg))) {
 			off = base + insn->off;
@@ -329,7 +333,7 @@ static int share_addrs(struct bpf_verifier_env *env)
 			addrs[dst] = addrs[insn->src_reg];
 			known |= BIT(dst);
 		} else {
-			use_def(insn, &use, &def);
+			use_def(env, i, &use, &def);
 			/* one that isn't known uses all registers, and may change them */
 			known &= use == U16_MAX ? 0 : ~def;
 		}

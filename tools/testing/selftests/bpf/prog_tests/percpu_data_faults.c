@@ -246,7 +246,7 @@ static bool check_map(struct faults *f, int err)
 	return ok;
 }
 
-/* Executable memory, each area of which may be shared by programs */
+/* Areas of executable memory, by the function that got it; programs may share one. */
 static int nr_exec_areas(void)
 {
 	FILE *f = fopen("/proc/vmallocinfo", "r");
@@ -254,7 +254,8 @@ static int nr_exec_areas(void)
 	int nr = 0;
 
 	while (f && fgets(line, sizeof(line), f))
-		nr += !!strstr(line, " execmem_");
+		nr += strstr(line, " execmem_") || strstr(line, " bpf_jit_") ||
+		      strstr(line, "_pack");
 	if (f)
 		fclose(f);
 	return nr;
@@ -276,7 +277,7 @@ static int filter_socket(int len)
 	int fd;
 
 	for (int i = 0; i < len - 1; i++)
-		insns[i] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0);
+		insns[i] = (struct sock_filter)BPF_STMT(BPF_ALU | BPF_XOR | BPF_K, i);
 	insns[len - 1] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
 	fd = socket(AF_UNIX, SOCK_DGRAM, 0);
 	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog))) {

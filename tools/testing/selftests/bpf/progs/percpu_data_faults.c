@@ -27,7 +27,7 @@ static __noinline long count_mapped(void)
 	return ++mapped.runs;
 }
 
-SEC("raw_tp")
+SEC("raw_tp/sys_enter")
 long count(void *ctx)
 {
 	long *first = bpf_per_cpu_ptr(&vars.runs, 0);

@@ -243,6 +243,40 @@ __naked void counter_used(void)
 		      : __clobber_all);
 }
 
+/* A call overwrites all registers that may have arguments, and uses those that do. */
+SEC("socket")
+__description("x86-64: a counter in front of a call")
+__success __retval(0)
+__arch_x86_64
+__jited("	movabsq	${{.*}}, %rdi")
+__jited("	addq	$0x1, %gs:(%rdi)")
+__jited("...")
+__jited("	callq	{{.*}}")
+__jited("...")
+__jited("	movabsq	${{.*}}, %rdx")
+__jited("	addq	%gs:{{.*}}, %rdx")
+__naked void counter_before_call(void)
+{
+	asm volatile ("r6 = r1;"
+		      "r1 = %[far] + 8 ll;"
+		      "r2 = *(u64 *)(r1 + 0);"
+		      "r2 += 1;"
+		      "*(u64 *)(r1 + 0) = r2;"
+		      "call %[bpf_get_prandom_u32];"
+		      "r1 = r6;"
+		      "r2 = 0;"
+		      "r3 = %[far] + 8 ll;"
+		      "r4 = *(u64 *)(r3 + 0);"
+		      "*(u64 *)(r3 + 8) = r4;"
+		      "r4 = 8;"
+		      "call %[bpf_skb_load_bytes];"
+		      "r0 = 0;"
+		      "exit;"
+		      :
+		      : __imm_addr(far), __imm(bpf_get_prandom_u32), __imm(bpf_skb_load_bytes)
+		      : __clobber_all);
+}
+
 /* What the JIT has for R10 depends on where the stack is. */
 SEC("socket")
 __description("x86-64: the frame pointer as operand")

@@ -16,6 +16,7 @@
  */
 
 #define _GNU_SOURCE
+#include <ctype.h>
 #include <sched.h>
 #include "percpu_data_helpers.h"
 #include "percpu_data_hostile.h"
@@ -29,6 +30,11 @@ static char log_buf[64 * 1024];
 static int nr_cpus, nr_progs = 200, max_seconds = 20, all_progs, all_rejected, all_compared;
 static unsigned long long first_seed = 1;
 static int zero;
+
+/* Which kfuncs and helpers were given an address by a program that was accepted? */
+static struct gen_kfunc *kfuncs;
+static int kfunc_cnt;
+static bool helpers_took[__BPF_FUNC_MAX_ID];
 
 /* The maps of one variant, and the copies of all CPUs */
 struct variant {
@@ -57,7 +63,7 @@ static int create(__u32 value_size, __u32 map_flags)
 }
 
 static int load(struct setup *s, const int *fds, const struct bpf_insn *insns, int cnt,
-		bool verbose)
+		int log_level)
 {
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .prog_flags = s->flags, .fd_array = fds);
 	__u64 drop = 0, caps;
@@ -69,8 +75,8 @@ static int load(struct setup *s, const int *fds, const struct bpf_insn *insns, i
 	if (s->type == BPF_PROG_TYPE_SYSCALL)
 		opts.prog_flags |= BPF_F_SLEEPABLE;
 
-	if (verbose) {
-		opts.log_level = 2;
+	if (log_level) {
+		opts.log_level = log_level;
 		opts.log_buf = log_buf;
 		opts.log_size = sizeof(log_buf);
 		log_buf[0] = 0;
@@ -141,14 +147,27 @@ static int run_variant(struct setup *s, struct variant *v, int fd, unsigned long
 	return err;
 }
 
+/* Is a line of the log an instruction, or what registers hold, at it or on the way there? */
+static bool is_state(const char *line)
+{
+	return !strncmp(line, "from ", strlen("from ")) ||
+	       (isdigit(*line) && line[strspn(line, "0123456789")] == ':');
+}
+
 /* What is rejected has to be rejected with a message that does not tell of a bug. */
 static bool says_why(struct setup *s, struct variant *v, const struct bpf_insn *insns, int cnt)
 {
-	int fd = load(s, v->maps.fds, insns, cnt, true);
+	int fd = load(s, v->maps.fds, insns, cnt, 1);
+	const char *line, *last = NULL;
 
-	if (fd >= 0)
+	if (fd >= 0) {
 		close(fd);
-	return fd < 0 && log_buf[0] && !strstr(log_buf, "verifier bug");
+		return false;
+	}
+	for (line = log_buf; *line; line += strcspn(line, "\n"), line += strspn(line, "\n"))
+		if (strncmp(line, "processed ", strlen("processed ")))
+			last = line;
+	return last && !is_state(last) && !strstr(log_buf, "verifier bug");
 }
 
 /* Did the kernel warn of something? */
@@ -181,7 +200,7 @@ static int generate(struct setup *s, struct percpu_gen *g, unsigned long long se
 		s->lookup.maps.base[map] = base;
 	}
 	percpu_gen(g, seed, s->progs_fd, s->caps, s->h);
-	if (s->h && !gen_rnd(g, 4))
+	if (s->h && !gen_rnd(g, 6))
 		gen_mutate(g);
 	cnt = g->cnt;
 	s->type = g->type;
@@ -192,37 +211,65 @@ static int generate(struct setup *s, struct percpu_gen *g, unsigned long long se
 	return cnt;
 }
 
+/*
+ * Addresses may become what a program returns or stores, and they differ. The
+ * verifier sees to it that they don't unless the loader has CAP_PERFMON.
+ */
+static bool may_leak(struct setup *s, const struct bpf_insn *direct, int cnt)
+{
+	enum gen_caps caps = s->caps;
+	int fd;
+
+	if (caps < GEN_PRIV)
+		return false;
+	s->caps = GEN_BPF;
+	fd = load(s, s->direct.maps.fds, direct, cnt, 0);
+	s->caps = caps;
+	if (fd >= 0)
+		close(fd);
+	return fd < 0;
+}
+
 enum result { REJECTED, NOT_COMPARED, DIFFER, SAME };
 
 /* Have a pair of programs verified, run them if they are accepted, and compare what they do. */
 static enum result compare(struct setup *s, struct percpu_gen *g, unsigned long long seed)
 {
 	struct bpf_insn direct[GEN_MAX_INSNS], lookup[GEN_MAX_INSNS];
-	int direct_prog, lookup_prog, cnt, map, err;
+	int direct_prog, lookup_prog, cnt, map, i, err;
 	enum result ret = REJECTED;
 	__u32 direct_hash, lookup_hash;
+	bool compared;
 
 	cnt = generate(s, g, seed, direct, lookup);
-	direct_prog = load(s, s->direct.maps.fds, direct, g->cnt, false);
-	lookup_prog = load(s, s->lookup.maps.fds, lookup, cnt, false);
+	direct_prog = load(s, s->direct.maps.fds, direct, g->cnt, 0);
+	lookup_prog = load(s, s->lookup.maps.fds, lookup, cnt, 0);
 
-	if (direct_prog < 0 && !says_why(s, &s->direct, direct, g->cnt)) {
-		fprintf(stderr, "rejected without a message: %d\n", direct_prog);
+	if ((direct_prog < 0 && !says_why(s, &s->direct, direct, g->cnt)) ||
+	    (lookup_prog < 0 && !says_why(s, &s->lookup, lookup, cnt))) {
+		fprintf(stderr, "rejected without a message: %d, %d\n", direct_prog, lookup_prog);
 		ret = DIFFER;
 	} else if (direct_prog >= 0 && (g->damaged || g->wrong)) {
 		fprintf(stderr, "accepted, but wrong\n");
 		ret = DIFFER;
-	} else if (direct_prog < 0 && lookup_prog >= 0 && !g->damaged && s->caps == GEN_PRIV) {
+	} else if (direct_prog < 0 && lookup_prog >= 0 && !g->damaged) {
+		/*
+		 * Whoever loads it: the verifier knows the same of an address that is a
+		 * constant away from the one that was looked up, and limits what may be
+		 * added to either in the same way.
+		 */
 		fprintf(stderr, "rejected, the other one is accepted\n");
 		ret = DIFFER;
-	} else if (direct_prog >= 0 && lookup_prog < 0 && s->caps == GEN_PRIV) {
+	} else if (direct_prog >= 0 && lookup_prog < 0) {
 		fprintf(stderr, "accepted, the other one is rejected\n");
 		ret = DIFFER;
 	}
 	if (direct_prog < 0 || ret == DIFFER)
 		goto out;
+	for (i = 0; i < g->took_cnt; i++)
+		*g->took[i] = true;
 	ret = NOT_COMPARED;
-	if (lookup_prog < 0 || g->no_run)
+	if (g->no_run)
 		goto out;
 
 	if (!s->frozen)
@@ -231,12 +278,13 @@ static enum result compare(struct setup *s, struct percpu_gen *g, unsigned long 
 	err = err ?: run_variant(s, &s->lookup, lookup_prog, seed, &lookup_hash);
 	if (!ASSERT_OK(err, "update, run, lookup"))
 		goto out;
-	if (!g->leaks)
+	compared = !g->varies && !(g->leaks && may_leak(s, direct, g->cnt));
+	if (compared)
 		ret = direct_hash == lookup_hash ? SAME : DIFFER;
 	for (map = 0; map < GEN_MAPS; map++) {
 		size_t size = (size_t)s->value_size[map] * nr_cpus;
 
-		if ((!g->leaks && memcmp(s->direct.copies[map], s->lookup.copies[map], size)) ||
+		if ((compared && memcmp(s->direct.copies[map], s->lookup.copies[map], size)) ||
 		    (s->frozen && memcmp(s->direct.copies[map], s->before[map], size)))
 			ret = DIFFER;
 	}
@@ -254,10 +302,10 @@ static void print_prog(struct setup *s, struct percpu_gen *g, unsigned long long
 	int cnt;
 
 	cnt = generate(s, g, seed, direct, lookup);
-	says_why(s, &s->direct, direct, g->cnt);
+	close(load(s, s->direct.maps.fds, direct, g->cnt, 2));
 	fprintf(stderr, "%s\n", log_buf);
 	if (s->h) {
-		says_why(s, &s->lookup, lookup, cnt);
+		close(load(s, s->lookup.maps.fds, lookup, cnt, 2));
 		fprintf(stderr, "%s\n", log_buf);
 	}
 }
@@ -377,14 +425,39 @@ static void test_random(const char *harden, enum gen_caps caps, __u32 flags)
 	free_setup(&s);
 }
 
-/* All kfuncs of the kernel */
-static int find_kfuncs(struct gen_hostile *h)
+/* What a kfunc wants for a parameter, see gen_args() */
+static char kfunc_arg(const struct btf *btf, const struct btf_param *param)
+{
+	const struct btf_type *t = skip_mods_and_typedefs(btf, param->type, NULL);
+	const char *name = btf__name_by_offset(btf, param->name_off);
+
+	if (!btf_is_ptr(t))
+		return str_has_sfx(name, "__sz") || str_has_sfx(name, "__szk") ? 's' : 'n';
+	if (str_has_sfx(name, "__str"))
+		return 'f';
+	if (str_has_sfx(name, "__map"))
+		return 'i';
+	t = skip_mods_and_typedefs(btf, t->type, NULL);
+	if (!btf_is_struct(t))
+		return 'a';
+	if (!strcmp(btf__name_by_offset(btf, t->name_off), "bpf_dynptr"))
+		return str_has_sfx(name, "__uninit") ? 'D' : 'd';
+	name = btf__name_by_offset(btf, t->name_off);
+	if (!strcmp(name, "__sk_buff") || !strcmp(name, "sk_buff"))
+		return 'c';
+	return !strcmp(name, "task_struct") ? 't' : 'A';
+}
+
+/* All kfuncs of the kernel that have pointers as arguments */
+static int find_kfuncs(void)
 {
 	const struct btf_type *t, *proto;
 	int i, j, max = 0;
 	struct btf *btf;
-	void *kfuncs;
+	void *more;
 
+	if (kfuncs)
+		return 0;
 	btf = btf__load_vmlinux_btf();
 	if (!btf)
 		return -ENOENT;
@@ -393,24 +466,40 @@ static int find_kfuncs(struct gen_hostile *h)
 		if (!btf_is_decl_tag(t) ||
 		    strcmp(btf__name_by_offset(btf, t->name_off), "bpf_kfunc"))
 			continue;
-		if (h->kfunc_cnt == max) {
+		if (kfunc_cnt == max) {
 			max = max * 2 ?: 256;
-			kfuncs = realloc(h->kfuncs, max * sizeof(*h->kfuncs));
-			if (!kfuncs)
+			more = realloc(kfuncs, max * sizeof(*kfuncs));
+			if (!more)
 				break;
-			h->kfuncs = kfuncs;
+			kfuncs = more;
 		}
-		h->kfuncs[h->kfunc_cnt].id = t->type;
-		h->kfuncs[h->kfunc_cnt].ptrs = 0;
+		kfuncs[kfunc_cnt] = (struct gen_kfunc) { .id = t->type };
 		proto = btf__type_by_id(btf, btf__type_by_id(btf, t->type)->type);
-		for (j = 0; j < btf_vlen(proto) && j < 5; j++) {
-			t = skip_mods_and_typedefs(btf, btf_params(proto)[j].type, NULL);
-			h->kfuncs[h->kfunc_cnt].ptrs |= btf_is_ptr(t) << j;
-		}
-		h->kfunc_cnt++;
+		for (j = 0; j < btf_vlen(proto) && j < GEN_ARGS; j++)
+			kfuncs[kfunc_cnt].args[j] = kfunc_arg(btf, btf_params(proto) + j);
+		kfunc_cnt += strspn(kfuncs[kfunc_cnt].args, "ns") < j;
 	}
 	btf__free(btf);
 	return 0;
+}
+
+/* A map that wants to know of what type its values are */
+static int create_task_storage(void)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
+	struct btf *btf = btf__new_empty();
+	int fd = -1;
+
+	if (!btf)
+		return -ENOMEM;
+	opts.btf_key_type_id = btf__add_int(btf, "int", 4, BTF_INT_SIGNED);
+	opts.btf_value_type_id = btf__add_int(btf, "long", 8, BTF_INT_SIGNED);
+	if (!btf__load_into_kernel(btf)) {
+		opts.btf_fd = btf__fd(btf);
+		fd = bpf_map_create(BPF_MAP_TYPE_TASK_STORAGE, NULL, 4, 8, 0, &opts);
+	}
+	btf__free(btf);
+	return fd;
 }
 
 /* The maps that hostile programs use beside their own */
@@ -429,25 +518,32 @@ static bool init_hostile(struct gen_hostile *h)
 						     GEN_WINDOW, 2, NULL);
 	h->fds[GEN_FD_PERCPU_HASH] = bpf_map_create(BPF_MAP_TYPE_PERCPU_HASH, NULL, 4, GEN_WINDOW,
 						    1, NULL);
+	h->fds[GEN_FD_QUEUE] = bpf_map_create(BPF_MAP_TYPE_QUEUE, NULL, 0, 8, 1, NULL);
+	h->fds[GEN_FD_TASK] = create_task_storage();
 	h->fds[GEN_FD_NONE] = open("/dev/null", O_RDONLY);
 	for (i = 0; i < GEN_FDS; i++)
 		if (!ASSERT_OK_FD(h->fds[i], "fd"))
 			return false;
 	return ASSERT_OK(bpf_map_update_elem(h->fds[GEN_FD_STR], &zero, str, 0), "update") &&
-	       ASSERT_OK(bpf_map_freeze(h->fds[GEN_FD_STR]), "freeze") &&
-	       ASSERT_OK(find_kfuncs(h), "kfuncs");
+	       ASSERT_OK(bpf_map_freeze(h->fds[GEN_FD_STR]), "freeze");
 }
 
-static void test_hostile(const char *harden, enum gen_caps caps, enum gen_access access)
+/* Return how many programs there were. */
+static int hostile_progs(const char *harden, enum gen_caps caps, enum gen_access access,
+			 void (*op)(struct percpu_gen *g))
 {
-	struct gen_hostile h = { .op = gen_hostile, .access = access, .nr_cpus = nr_cpus };
+	struct gen_hostile h = {
+		.op = op, .access = access, .nr_cpus = nr_cpus, .helpers_took = helpers_took,
+	};
 	struct setup s = { .caps = caps, .h = &h };
 	int i, rejected, nr = nr_progs / 2;
 
 	for (i = 0; i < GEN_FDS; i++)
 		h.fds[i] = -1;
-	if (!init_setup(&s) || !init_hostile(&h))
+	if (!init_setup(&s) || !init_hostile(&h) || !ASSERT_OK(find_kfuncs(), "kfuncs"))
 		goto out;
+	h.kfuncs = kfuncs;
+	h.kfunc_cnt = kfunc_cnt;
 	h.base = s.direct.maps.base;
 	for (i = 0; i < GEN_MAPS; i++)
 		h.value_size[i] = s.value_size[i];
@@ -470,8 +566,40 @@ static void test_hostile(const char *harden, enum gen_caps caps, enum gen_access
 out:
 	for (i = 0; i < GEN_FDS; i++)
 		close(h.fds[i]);
-	free(h.kfuncs);
 	free_setup(&s);
+	return nr;
+}
+
+static void test_hostile(const char *harden, enum gen_caps caps, enum gen_access access)
+{
+	hostile_progs(harden, caps, access, gen_hostile);
+}
+
+static int helpers_that_took(void)
+{
+	int i, cnt = 0;
+
+	for (i = 0; i < ARRAY_SIZE(helpers_took); i++)
+		cnt += helpers_took[i];
+	return cnt;
+}
+
+static int kfuncs_that_took(void)
+{
+	int i, cnt = 0;
+
+	for (i = 0; i < kfunc_cnt; i++)
+		cnt += kfuncs[i].took;
+	return cnt;
+}
+
+/* Does the verifier let an address get to many of those who may be called? */
+static void test_calls(void)
+{
+	if (hostile_progs("0", GEN_PRIV, GEN_READ_WRITE, gen_calls) < 1000)
+		return;
+	ASSERT_GT(helpers_that_took(), 15, "helpers");
+	ASSERT_GT(kfuncs_that_took(), 15, "kfuncs");
 }
 
 /* libbpf wants each line of a function at an address of its own, with code or without. */
@@ -563,8 +691,8 @@ static void test_tail_call(void)
 		BPF_EXIT_INSN(),
 	};
 
-	main_fd = load(&s, NULL, insns, ARRAY_SIZE(insns), false);
-	callee_fd = load(&s, NULL, callee, ARRAY_SIZE(callee), false);
+	main_fd = load(&s, NULL, insns, ARRAY_SIZE(insns), 0);
+	callee_fd = load(&s, NULL, callee, ARRAY_SIZE(callee), 0);
 	if (ASSERT_GE(main_fd, 0, "main") && ASSERT_GE(callee_fd, 0, "callee") &&
 	    ASSERT_OK(bpf_map_update_elem(progs_fd, &zero, &callee_fd, 0), "update") &&
 	    ASSERT_OK(bpf_prog_test_run_opts(main_fd, &opts), "run"))
@@ -671,7 +799,7 @@ static bool has_code(__u32 value_size, const char *harden, bool returned, const 
 
 	if (returned)
 		insns[5] = BPF_MOV64_REG(BPF_REG_0, BPF_REG_2);
-	fd = load(&s, NULL, insns, ARRAY_SIZE(insns), false);
+	fd = load(&s, NULL, insns, ARRAY_SIZE(insns), 0);
 	sysctl_set_or_fail(JIT_HARDEN, NULL, old);
 	if (!ASSERT_GE(fd, 0, "load"))
 		goto out;
@@ -780,6 +908,8 @@ void serial_test_percpu_data_fuse(void)
 		test_hostile("0", GEN_PRIV, GEN_READ);
 	if (test__start_subtest("hostile_wronly"))
 		test_hostile("0", GEN_PRIV, GEN_WRITE);
+	if (test__start_subtest("hostile_calls"))
+		test_calls();
 	if (test__start_subtest("hostile_cap_bpf"))
 		test_hostile("0", GEN_BPF, GEN_READ_WRITE);
 	if (test__start_subtest("hostile_cap_bpf_blinded"))
@@ -790,4 +920,6 @@ void serial_test_percpu_data_fuse(void)
 		unpriv(test_hostile("1", GEN_UNPRIV, GEN_READ_WRITE));
 	stress_says("generated programs: %d, first %llu, %d rejected, %d compared", all_progs,
 		    first_seed, all_rejected, all_compared);
+	stress_says("calls with addresses: %d helpers, %d of %d kfuncs", helpers_that_took(),
+		    kfuncs_that_took(), kfunc_cnt);
 }

@@ -32,6 +32,7 @@
 #define GEN_CTX_OFF	(-32)
 #define GEN_BUF_OFF	(-40)
 #define GEN_SLOT_OFF(i)	(-48 - 8 * (i))
+#define GEN_DYNPTR_OFF	(-88)
 #define GEN_FAST_OFF	(-96)	/* the lowest: spills around calls that need none */
 
 enum gen_variant { GEN_DIRECT, GEN_LOOKUP };
@@ -56,7 +57,15 @@ enum gen_site { GEN_SITE_ADDR, GEN_SITE_MAP, GEN_SITE_THIS, GEN_SITE_CPU };
 /* Other maps; those from GEN_FD_ARRAY on have no direct values */
 enum gen_fd {
 	GEN_FD_STR, GEN_FD_ARRAY, GEN_FD_HASH, GEN_FD_RINGBUF, GEN_FD_PERCPU_ARRAY,
-	GEN_FD_PERCPU_HASH, GEN_FD_NONE, GEN_FDS,
+	GEN_FD_PERCPU_HASH, GEN_FD_QUEUE, GEN_FD_TASK, GEN_FD_NONE, GEN_FDS,
+};
+
+#define GEN_ARGS	5
+
+struct gen_kfunc {
+	int id;
+	char args[GEN_ARGS + 1];	/* those that it wants, see gen_args() */
+	bool took;			/* an address, and was accepted */
 };
 
 struct percpu_gen;
@@ -69,11 +78,9 @@ struct gen_hostile {
 	const int *base;
 	int fds[GEN_FDS];
 	int nr_cpus;
-	struct {
-		int id;
-		unsigned int ptrs;	/* a bit for each argument that is a pointer */
-	} *kfuncs;
+	struct gen_kfunc *kfuncs;
 	int kfunc_cnt;
+	bool *helpers_took;
 };
 
 struct gen_reg {
@@ -120,8 +127,12 @@ struct percpu_gen {
 	int bad;		/* so many more things that are to be rejected, most likely */
 	bool damaged;		/* the direct variant must be rejected */
 	bool wrong;		/* both must */
-	bool leaks;		/* what it does may depend on more than the maps */
+	bool leaks;		/* addresses may get out, unless the verifier sees to it */
+	bool varies;		/* what it does may depend on more than the maps */
+	bool hidden;		/* it would if it looked at all results of its calls */
 	bool no_run;
+	bool *took[16];		/* what to set if it is accepted: who takes an address */
+	int took_cnt;
 };
 
 /* The descriptors of the maps that a variant uses, and where its window begins in each */
@@ -621,7 +632,7 @@ static inline void gen_call(struct percpu_gen *g)
 		break;
 	case 4:
 		/* a tail call that fails, in a program without subprograms: not all JITs do both */
-		if (g->subprog || g->call_cnt)
+		if (g->subprog || g->call_cnt || g->type != BPF_PROG_TYPE_SOCKET_FILTER)
 			return;
 		g->tail_call = true;
 		gen_emit(g, BPF_LDX_MEM(BPF_DW, BPF_REG_1, BPF_REG_10, GEN_CTX_OFF));

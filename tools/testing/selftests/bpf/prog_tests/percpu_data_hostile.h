@@ -86,10 +86,16 @@ static inline void gen_any_access(struct percpu_gen *g, int reg, int size, int o
 	}
 }
 
+/* Is it certain that the program gets here? */
+static inline bool gen_certain(const struct percpu_gen *g)
+{
+	return g->depth == 1 && !g->subprog && !g->leaks && !g->varies;
+}
+
 /* What is here must be rejected if it's certain that the program gets here. */
 static inline void gen_wrong(struct percpu_gen *g)
 {
-	if (g->depth == 1 && !g->subprog && !g->leaks)
+	if (gen_certain(g))
 		g->wrong = true;
 }
 
@@ -190,39 +196,7 @@ static inline void gen_other_cpu(struct percpu_gen *g)
 		gen_this_cpu(g, BPF_REG_0, map, off);
 }
 
-/* What a helper or kfunc could want for a pointer, most likely an address */
-static inline void gen_any_ptr(struct percpu_gen *g, int reg)
-{
-	int map = gen_rnd(g, GEN_MAPS), fd;
-
-	switch (gen_rnd(g, 8)) {
-	case 0 ... 2:
-		gen_addr_off(g, reg, map, gen_rnd(g, GEN_WINDOW / 8) * 8);
-		break;
-	case 3:
-		gen_edge_to(g, reg, map, 8);
-		break;
-	case 4:
-		gen_emit(g, BPF_LDX_MEM(BPF_DW, reg, BPF_REG_10, GEN_CTX_OFF));
-		break;
-	case 5:
-		gen_emit(g, BPF_MOV64_REG(reg, BPF_REG_10));
-		gen_emit(g, BPF_ALU64_IMM(BPF_ADD, reg, gen_rnd(g, 2) ? GEN_BUF_OFF : GEN_KEY_OFF));
-		break;
-	case 6:
-		gen_site(g, GEN_SITE_MAP, reg, map, 0);
-		break;
-	case 7:
-		fd = gen_rnd(g, GEN_FD_NONE);
-		gen_ld_imm64(&g->insns[g->cnt], reg, fd == GEN_FD_STR ? BPF_PSEUDO_MAP_VALUE :
-			     BPF_PSEUDO_MAP_FD, g->h->fds[fd], 0);
-		g->cnt += 2;
-		break;
-	}
-	gen_none(g, reg);
-}
-
-/* The same for a size, a number, flags */
+/* A size, a number, flags */
 static inline void gen_any_scalar(struct percpu_gen *g, int reg)
 {
 	switch (gen_rnd(g, 4)) {
@@ -235,142 +209,242 @@ static inline void gen_any_scalar(struct percpu_gen *g, int reg)
 	default:
 		gen_emit(g, BPF_MOV64_IMM(reg, gen_rnd(g, 5) * 4));
 	}
-	gen_none(g, reg);
 }
 
-/* Any helper or kfunc with anything as its arguments */
+static inline void gen_stack_addr(struct percpu_gen *g, int reg, int off)
+{
+	gen_emit(g, BPF_MOV64_REG(reg, BPF_REG_10));
+	gen_emit(g, BPF_ALU64_IMM(BPF_ADD, reg, off));
+}
+
+/* The maps in the order of their descriptors */
+#define GEN_MAP_ARGS "fihrxyqT"
+
+/*
+ * Arguments of a helper or kfunc, a letter for each: 'a' an address of the size
+ * that the next 's' is, 'A' that of 8 aligned bytes, 'b' and 'k' the buffer and
+ * the key on the stack, 'c' the context, 'd' a dynptr of an address, 'D' where
+ * one may be stored, 'f' a constant string, 'i' the array, 'h' the hash map, 'r'
+ * the ring buffer, 'x' and 'y' percpu maps, 'q' the queue, 'T' the tasks' storage,
+ * 'm' a map of the program itself, 't' a task, 'n' a number, and digits for themselves.
+ */
+static inline void gen_args(struct percpu_gen *g, const char *args)
+{
+	int size = gen_rnd(g, 9) * 4, reg, map, off;
+	const char *fd;
+
+	if (strchr(args, 'd')) {
+		gen_addr_off(g, BPF_REG_1, gen_rnd(g, GEN_MAPS), gen_rnd(g, GEN_WINDOW / 16) * 8);
+		gen_emit(g, BPF_MOV64_IMM(BPF_REG_2, 16));
+		gen_emit(g, BPF_MOV64_IMM(BPF_REG_3, 0));
+		gen_stack_addr(g, BPF_REG_4, GEN_DYNPTR_OFF);
+		gen_emit(g, BPF_EMIT_CALL(BPF_FUNC_dynptr_from_mem));
+	}
+	if (strchr(args, 't'))
+		gen_emit(g, BPF_EMIT_CALL(BPF_FUNC_get_current_task_btf));
+	for (reg = BPF_REG_1; *args >= '0'; args++, reg++) {
+		map = gen_rnd(g, GEN_MAPS);
+		fd = strchr(GEN_MAP_ARGS, *args);
+		if (fd) {
+			gen_ld_imm64(&g->insns[g->cnt], reg, *fd == 'f' ? BPF_PSEUDO_MAP_VALUE :
+				     BPF_PSEUDO_MAP_FD, g->h->fds[fd - GEN_MAP_ARGS], 0);
+			g->cnt += 2;
+			continue;
+		}
+		switch (*args) {
+		case 'a':
+		case 'A':
+			off = gen_rnd(g, (GEN_WINDOW - 32) / 8) * 8;
+			if (gen_rnd(g, 16)) {
+				gen_addr_off(g, reg, map, off);
+				break;
+			}
+			gen_edge_to(g, reg, map, *args == 'A' ? 8 : size);
+			/* some read more from there than the verifier checks */
+			g->varies = true;
+			break;
+		case 's':
+			gen_emit(g, BPF_MOV64_IMM(reg, gen_rnd(g, 16) ? size : gen_const(g)));
+			break;
+		case 'b':
+			gen_stack_addr(g, reg, GEN_BUF_OFF);
+			break;
+		case 'k':
+			gen_stack_addr(g, reg, GEN_KEY_OFF);
+			break;
+		case 'd':
+		case 'D':
+			gen_stack_addr(g, reg, GEN_DYNPTR_OFF);
+			break;
+		case 'c':
+			gen_emit(g, BPF_LDX_MEM(BPF_DW, reg, BPF_REG_10, GEN_CTX_OFF));
+			break;
+		case 'm':
+			gen_site(g, GEN_SITE_MAP, reg, map, 0);
+			break;
+		case 't':
+			gen_emit(g, BPF_MOV64_REG(reg, BPF_REG_0));
+			break;
+		case 'n':
+			gen_any_scalar(g, reg);
+			break;
+		default:
+			gen_emit(g, BPF_MOV64_IMM(reg, *args - '0'));
+		}
+	}
+}
+
+/* A call with arguments; remember if one is an address, and it's certain that the call is made. */
+static inline void gen_args_call(struct percpu_gen *g, const char *args, struct bpf_insn call,
+				 bool *took)
+{
+	bool certain = gen_certain(g);
+
+	gen_args(g, args);
+	gen_emit(g, call);
+	gen_clobber(g);
+	if (certain && strpbrk(args, "aAd") && g->took_cnt < ARRAY_SIZE(g->took))
+		g->took[g->took_cnt++] = took;
+}
+
+/*
+ * Any kfunc with the arguments that it wants, but for an address in place of one
+ * pointer, or any helper with anything.
+ */
 static inline void gen_any_call(struct percpu_gen *g)
 {
-	int kfunc = g->h->kfunc_cnt && gen_rnd(g, 2) ? gen_rnd(g, g->h->kfunc_cnt) : -1, reg;
-	unsigned int ptrs = kfunc >= 0 && gen_rnd(g, 8) ? g->h->kfuncs[kfunc].ptrs :
-			    gen_rnd(g, 32);
-	/* each may call others */
+	struct gen_kfunc *kfunc = g->h->kfunc_cnt && gen_rnd(g, 4) ?
+				  &g->h->kfuncs[gen_rnd(g, g->h->kfunc_cnt)] : NULL;
+	static const char any[] = "aaaaaaAAcbkdDtmmnnnnnnnnnnfihrxy";
+	/* each may call others, those of the first one are few */
 	static const enum bpf_prog_type types[] = {
 		BPF_PROG_TYPE_SOCKET_FILTER, BPF_PROG_TYPE_SCHED_CLS, BPF_PROG_TYPE_RAW_TRACEPOINT,
 		BPF_PROG_TYPE_SYSCALL,
 	};
+	char args[GEN_ARGS + 1] = {};
+	int i, func;
 
 	if (g->locked & 0x3f)
 		return;
-	if (g->caps == GEN_PRIV)
-		g->type = types[gen_rnd(g, ARRAY_SIZE(types))];
+	/* all programs that may call those of one array are of a type */
+	if (g->caps == GEN_PRIV && !g->tail_call)
+		g->type = types[kfunc ? 1 + gen_rnd(g, ARRAY_SIZE(types) - 1) :
+				gen_rnd(g, ARRAY_SIZE(types))];
 	/* with a context of its own */
 	if (g->type == BPF_PROG_TYPE_RAW_TRACEPOINT || g->type == BPF_PROG_TYPE_SYSCALL)
 		g->no_run = true;
-	for (reg = BPF_REG_1; reg <= BPF_REG_5; reg++) {
-		if (ptrs & 1 << (reg - BPF_REG_1))
-			gen_any_ptr(g, reg);
-		else
-			gen_any_scalar(g, reg);
-	}
-	if (kfunc >= 0) {
+	if (kfunc) {
+		strcpy(args, kfunc->args);
+		i = gen_rnd(g, GEN_ARGS);
+		if (i < strlen(args) && !strchr("ns", args[i]))
+			args[i] = 'a';
+		gen_args_call(g, args, BPF_RAW_INSN(BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_KFUNC_CALL,
+						    0, kfunc->id), &kfunc->took);
 		/* some of them reboot */
 		g->no_run = true;
-		gen_emit(g, BPF_RAW_INSN(BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_KFUNC_CALL, 0,
-					 g->h->kfuncs[kfunc].id));
 	} else {
-		gen_emit(g, BPF_EMIT_CALL(1 + gen_rnd(g, __BPF_FUNC_MAX_ID)));
+		for (i = 0; i < GEN_ARGS; i++)
+			args[i] = any[gen_rnd(g, sizeof(any) - 1)];
+		func = 1 + gen_rnd(g, __BPF_FUNC_MAX_ID - 1);
+		gen_args_call(g, args, BPF_EMIT_CALL(func), &g->h->helpers_took[func]);
 	}
-	g->leaks = true;
-	gen_clobber(g);
+	g->varies = true;
 	gen_none(g, BPF_REG_0);
 }
 
 /*
- * Helpers with the arguments that they want, which depend on nothing but these:
- * 'a' an address of the size that the next 's' is, 'A' that of 8 aligned bytes,
- * 'b' the buffer on the stack, 'c' the context, 'f' a constant string, '0' a
- * zero, '8' and '4' sizes, 'i' the array, 'h' the hash map, 'r' the ring buffer.
- * A '!' stands for a result that is not to be compared, '-' for what no
- * verifier should accept.
+ * Helpers with the arguments that they want, which depend on nothing but these.
+ * A '!' stands for a result that is not to be compared, '-' for what no verifier
+ * should accept, '+' for a helper of classifiers.
  */
 static inline void gen_helper(struct percpu_gen *g)
 {
 	static const struct {
 		int func;
 		const char *args;
+		enum gen_caps caps;
 	} helpers[] = {
 		{ BPF_FUNC_strtol, "as0A" },
 		{ BPF_FUNC_strtoul, "as0A" },
 		{ BPF_FUNC_strtol, "b80A" },
+		{ BPF_FUNC_strtol, "aa0A-" },
 		{ BPF_FUNC_strncmp, "asf" },
 		{ BPF_FUNC_strncmp, "b8a-" },
-		{ BPF_FUNC_snprintf, "asfA8" },
-		{ BPF_FUNC_snprintf, "asaA8-" },
-		{ BPF_FUNC_snprintf, "b8fA8" },
+		{ BPF_FUNC_get_ns_current_pid_tgid, "00a8" },
+		{ BPF_FUNC_snprintf, "asfA8", GEN_PRIV },
+		{ BPF_FUNC_snprintf, "asaA8-", GEN_PRIV },
+		{ BPF_FUNC_snprintf, "b8fA8", GEN_PRIV },
 		{ BPF_FUNC_skb_load_bytes, "c0as" },
 		{ BPF_FUNC_skb_load_bytes, "a0b8-" },
-		{ BPF_FUNC_get_current_comm, "as" },
+		{ BPF_FUNC_csum_diff, "a8a80+", GEN_BPF },
+		{ BPF_FUNC_check_mtu, "c0A00+", GEN_BPF },
+		{ BPF_FUNC_get_current_comm, "as", GEN_PRIV },
+		{ BPF_FUNC_map_lookup_elem, "ab-" },
 		{ BPF_FUNC_map_lookup_elem, "ha!" },
 		{ BPF_FUNC_map_lookup_elem, "ia!" },
 		{ BPF_FUNC_map_update_elem, "iaA0" },
 		{ BPF_FUNC_map_update_elem, "haA0!" },
 		{ BPF_FUNC_map_delete_elem, "ha!" },
+		{ BPF_FUNC_map_pop_elem, "qA" },
+		{ BPF_FUNC_map_peek_elem, "qA" },
+		{ BPF_FUNC_task_storage_get, "TtA0!", GEN_PRIV },
+		{ BPF_FUNC_task_storage_get, "Ta00-", GEN_BPF },
 		{ BPF_FUNC_ringbuf_output, "ras0!" },
-		{ BPF_FUNC_probe_read_kernel, "asA" },
-		{ BPF_FUNC_probe_read_kernel_str, "asA" },
-		{ BPF_FUNC_spin_lock, "a-" },
-		{ BPF_FUNC_timer_init, "ai0-" },
-		{ BPF_FUNC_kptr_xchg, "a0-" },
-		{ BPF_FUNC_per_cpu_ptr, "b0-" },
-		{ BPF_FUNC_this_cpu_ptr, "c-" },
+		{ BPF_FUNC_ringbuf_reserve, "ra0-" },
+		{ BPF_FUNC_ringbuf_submit, "a0-" },
+		{ BPF_FUNC_dynptr_from_mem, "as0D", GEN_BPF },
+		{ BPF_FUNC_dynptr_from_mem, "b80a-", GEN_BPF },
+		{ BPF_FUNC_dynptr_read, "asd00", GEN_BPF },
+		{ BPF_FUNC_dynptr_read, "b8a00-", GEN_BPF },
+		{ BPF_FUNC_dynptr_write, "d0as0", GEN_BPF },
+		{ BPF_FUNC_dynptr_write, "a0b80-", GEN_BPF },
+		{ BPF_FUNC_dynptr_data, "d08!", GEN_BPF },
+		{ BPF_FUNC_ringbuf_reserve_dynptr, "r80a-", GEN_BPF },
+		{ BPF_FUNC_ringbuf_submit_dynptr, "a0-", GEN_BPF },
+		{ BPF_FUNC_probe_read_kernel, "asA", GEN_PRIV },
+		{ BPF_FUNC_probe_read_kernel_str, "asA", GEN_PRIV },
+		{ BPF_FUNC_spin_lock, "a-", GEN_BPF },
+		{ BPF_FUNC_timer_init, "ai0-", GEN_BPF },
+		{ BPF_FUNC_timer_start, "a00-", GEN_BPF },
+		{ BPF_FUNC_kptr_xchg, "a0-", GEN_BPF },
+		{ BPF_FUNC_loop, "4a00-", GEN_BPF },
+		{ BPF_FUNC_skc_to_tcp_sock, "a-", GEN_PRIV },
+		{ BPF_FUNC_sk_fullsock, "a+-", GEN_BPF },
+		{ BPF_FUNC_per_cpu_ptr, "b0-", GEN_BPF },
+		{ BPF_FUNC_this_cpu_ptr, "c-", GEN_BPF },
 		{ BPF_FUNC_tail_call, "c00-" },
 	};
-	int i = gen_rnd(g, ARRAY_SIZE(helpers)), reg = BPF_REG_1, map, size, off, fd;
-	const char *arg;
+	int i = gen_rnd(g, ARRAY_SIZE(helpers)), func = helpers[i].func;
+	const char *args = helpers[i].args;
+	bool wrong = strchr(args, '-');
 
-	if (g->locked & 0x3f || (g->subprog && strchr(helpers[i].args, 'c')))
+	if (g->locked & 0x3f || (g->subprog && strchr(args, 'c')))
 		return;
-	if (strchr(helpers[i].args, '-') && g->bad-- <= 0)
+	if ((wrong || g->caps < helpers[i].caps) && g->bad-- <= 0)
 		return;
-	size = gen_rnd(g, 9) * 4;
-	for (arg = helpers[i].args; *arg >= '0'; arg++, reg++) {
-		switch (*arg) {
-		case 'a':
-		case 'A':
-			map = gen_rnd(g, GEN_MAPS);
-			off = gen_rnd(g, (GEN_WINDOW - 32) / 8) * 8;
-			if (gen_rnd(g, 16)) {
-				gen_addr_off(g, reg, map, off);
-				break;
-			}
-			gen_edge_to(g, reg, map, *arg == 'A' ? 8 : size);
-			/* some read more from there than the verifier checks */
-			g->leaks = true;
-			break;
-		case 's':
-			gen_emit(g, BPF_MOV64_IMM(reg, gen_rnd(g, 16) ? size : gen_const(g)));
-			break;
-		case 'b':
-			gen_emit(g, BPF_MOV64_REG(reg, BPF_REG_10));
-			gen_emit(g, BPF_ALU64_IMM(BPF_ADD, reg, GEN_BUF_OFF));
-			break;
-		case 'c':
-			gen_emit(g, BPF_LDX_MEM(BPF_DW, reg, BPF_REG_10, GEN_CTX_OFF));
-			break;
-		case 'f':
-			gen_ld_imm64(&g->insns[g->cnt], reg, BPF_PSEUDO_MAP_VALUE,
-				     g->h->fds[GEN_FD_STR], 0);
-			g->cnt += 2;
-			break;
-		case 'h':
-		case 'i':
-		case 'r':
-			fd = g->h->fds[*arg == 'h' ? GEN_FD_HASH :
-				       *arg == 'i' ? GEN_FD_ARRAY : GEN_FD_RINGBUF];
-			gen_ld_imm64(&g->insns[g->cnt], reg, BPF_PSEUDO_MAP_FD, fd, 0);
-			g->cnt += 2;
-			break;
-		default:
-			gen_emit(g, BPF_MOV64_IMM(reg, *arg - '0'));
-		}
+	if (strchr(args, '+')) {
+		if (g->tail_call || g->caps < GEN_BPF)
+			return;
+		g->type = BPF_PROG_TYPE_SCHED_CLS;
 	}
-	gen_emit(g, BPF_EMIT_CALL(helpers[i].func));
-	gen_clobber(g);
-	if (*arg == '-')
+	gen_args_call(g, args, BPF_EMIT_CALL(func), &g->h->helpers_took[func]);
+	if (wrong)
 		gen_wrong(g);
-	if (*arg)
+	if (strchr(args, '!'))
+		g->hidden = true;
+	if (wrong || g->hidden)
 		gen_none(g, BPF_REG_0);
+}
+
+/* One call of any helper or kfunc in a program that has no other bad ideas */
+static inline void gen_calls(struct percpu_gen *g)
+{
+	if (g->bad > 0) {
+		g->bad = 0;
+		gen_any_call(g);
+	} else {
+		gen_helper(g);
+	}
 }
 
 /* An address is not a number, and what looks like one is not an address. */
@@ -535,19 +609,47 @@ static inline void gen_hostile(struct percpu_gen *g)
 	}
 }
 
+/* Is an instruction part of what the variants differ in, or looks up where addresses begin? */
+static inline bool gen_in_site(const struct percpu_gen *g, int idx, int from)
+{
+	static const int lens[] = {
+		[GEN_SITE_ADDR] = 2, [GEN_SITE_MAP] = 8, [GEN_SITE_THIS] = 3,
+		[GEN_SITE_CPU] = GEN_CPU_LEN,
+	};
+	int i;
+
+	for (i = 0; i < g->site_cnt; i++)
+		if (idx >= g->sites[i].idx + from &&
+		    idx < g->sites[i].idx + lens[g->sites[i].kind])
+			return true;
+	return false;
+}
+
+/* Does it jump in there, or overwrite what was looked up? */
+static inline bool gen_splits_site(const struct percpu_gen *g, int idx)
+{
+	const struct bpf_insn *insn = &g->insns[idx];
+	int class = BPF_CLASS(insn->code);
+
+	if (class == BPF_ST || class == BPF_STX)
+		return insn->dst_reg == BPF_REG_10 && insn->off > GEN_CTX_OFF;
+	if (class != BPF_JMP && class != BPF_JMP32)
+		return false;
+	idx += insn->code == (BPF_JMP32 | BPF_JA) ? insn->imm : insn->off;
+	return gen_in_site(g, idx + 1, 1);
+}
+
 /* Change anything in any instruction but those that variants and the kernel's results depend on. */
 static inline void gen_mutate(struct percpu_gen *g)
 {
-	int i, idx = gen_rnd(g, g->cnt);
-	struct bpf_insn *insn = &g->insns[idx];
+	int idx = gen_rnd(g, g->cnt);
+	struct bpf_insn *insn = &g->insns[idx], old = *insn;
 
-	for (i = 0; i < g->site_cnt; i++)
-		if (idx >= g->sites[i].idx && idx < g->sites[i].idx + GEN_CPU_LEN)
-			return;
+	if (gen_in_site(g, idx, 0))
+		return;
 	if (!insn->code || insn->code == (BPF_JMP | BPF_CALL) ||
 	    insn->code == (BPF_LD | BPF_IMM | BPF_DW))
 		return;
-	g->wrong = false;
 	switch (gen_rnd(g, 6)) {
 	case 0:
 		insn->code ^= 1 << gen_rnd(g, 8);
@@ -568,9 +670,14 @@ static inline void gen_mutate(struct percpu_gen *g)
 		insn->imm = gen_const(g);
 		break;
 	}
-	/* addresses may get out, unless the verifier sees to it that they don't */
-	if (g->caps == GEN_PRIV)
-		g->leaks = true;
+	if (gen_splits_site(g, idx)) {
+		*insn = old;
+		return;
+	}
+	g->wrong = false;
+	g->took_cnt = 0;
+	g->leaks = true;
+	g->varies |= g->hidden;
 }
 
 /* Damage the two-slot instruction of an address. The verifier has to notice, whatever follows. */

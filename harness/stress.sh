@@ -26,12 +26,12 @@ probes=percpu_data_feature/bpftool
 lane_programs()
 {
 	arch "$want" -debug
-	trial "generated and hostile programs" "-a percpu_data_fuse" "PERCPU_STRESS_SECONDS=$(($1 / 100))"
+	trial "generated and hostile programs" "-a percpu_data_fuse" "PERCPU_STRESS_SECONDS=$(($1 / 150))"
 	trial "all other tests" "-a '$ours' -d $longer,percpu_data_fuse,$probes"
 	arch "$want"
 	QEMU_ARGS="-smp 1" trial "a single CPU" "-a 'percpu_data*' -d percpu_data_fuse"
 	QEMU_ARGS="-smp 64" trial "64 CPUs, 60 of them online" "-a percpu_data,percpu_data_mmap,percpu_data_load" \
-		"PERCPU_STRESS_SECONDS=$(($1 / 50))" maxcpus=60
+		"PERCPU_STRESS_SECONDS=$(($1 / 150))" maxcpus=60
 	trial "many more generated programs" "-a percpu_data_fuse" "PERCPU_STRESS_SECONDS=$(((end - SECONDS) / 20)) PERCPU_SEED=$((seed * 1000000 + 500000))"
 }
 

@@ -5,6 +5,7 @@
 #include <bpf/btf.h>
 #include "bpftool_helpers.h"
 #include "bpftool_gen_layout.skel.h"
+#include "test_ringbuf.lskel.h"
 
 static char output[64 * 1024];
 
@@ -50,6 +51,22 @@ static void test_ident(void)
 	check_fails("gen skeleton bpftool_gen_ident_map.bpf.o", map_msg);
 	check_fails("gen skeleton -L bpftool_gen_ident_map.bpf.o", map_msg);
 	check_fails("gen subskeleton bpftool_gen_ident_map.bpf.o", map_msg);
+}
+
+/* Data that can't be read is an error, not zeroes. */
+static void test_loader_value(void)
+{
+	struct test_ringbuf_lskel *skel = test_ringbuf_lskel__open();
+	__u64 value;
+
+	if (!ASSERT_OK_PTR(skel, "open"))
+		return;
+	skel->maps.ringbuf.max_entries = getpagesize();
+	value = skel->maps.bss.initial_value;
+	skel->maps.bss.initial_value = sizeof(long);
+	ASSERT_EQ(test_ringbuf_lskel__load(skel), -EFAULT, "load");
+	skel->maps.bss.initial_value = value;
+	test_ringbuf_lskel__destroy(skel);
 }
 
 static void test_loader(void)
@@ -171,6 +188,8 @@ void test_bpftool_gen(void)
 		test_ident();
 	if (test__start_subtest("loader"))
 		test_loader();
+	if (test__start_subtest("loader_value"))
+		test_loader_value();
 	if (test__start_subtest("layout"))
 		test_layout();
 	if (test__start_subtest("dump_float"))

@@ -4,7 +4,7 @@
 # at a time, as a guest takes one of the machine's cores; build/stress/LANE has lines of the table: what|how often|what failed
 
 # trial WHAT ARGUMENTS [ENVIRONMENT [APPEND]]: test_progs in a guest that is ended when the time is up, with these arguments and
-# variables, and this on the kernel's command line
+# variables, and this on the kernel's command line: LEAKS=1 looks for leaks at the end, for tests that don't do that themselves
 trial()
 {
 	local passed=0 failed=0 first left=$((end - SECONDS))
@@ -26,8 +26,8 @@ probes=percpu_data_feature/bpftool
 lane_programs()
 {
 	arch "$want" -debug
-	trial "generated and hostile programs" "-a percpu_data_fuse" "PERCPU_STRESS_SECONDS=$(($1 / 150))"
-	trial "all other tests" "-a '$ours' -d $longer,percpu_data_fuse,$probes"
+	trial "generated and hostile programs" "-a percpu_data_fuse" "PERCPU_STRESS_SECONDS=$(($1 / 150))" LEAKS=1
+	trial "all other tests" "-a '$ours' -d $longer,percpu_data_fuse,$probes" "" LEAKS=1
 	arch "$want"
 	QEMU_ARGS="-smp 1" trial "a single CPU" "-a 'percpu_data*' -d percpu_data_fuse"
 	QEMU_ARGS="-smp 64" trial "64 CPUs, 60 of them online" "-a percpu_data,percpu_data_mmap,percpu_data_load" \
@@ -39,7 +39,7 @@ lane_faults()
 {
 	local bad=0
 	arch "$want" -debug
-	trial "faults and mappings" "-a $longer -d percpu_data_load" "PERCPU_STRESS_SECONDS=$(($1 / 50))"
+	trial "faults and mappings" "-a $longer -d percpu_data_load" "PERCPU_STRESS_SECONDS=$(($1 / 100))"
 	fuzz 20000 $((end > SECONDS + 30 ? end - SECONDS : 30)) "$seed" >"$out/fuzzed" || bad=1
 	{ echo "damaged objects||$bad"; sed 's/^fuzz \([a-z]*\): /    \1|/; s/$/|/' "$out/fuzzed"; } >>"$build/stress/$lane"
 	# what is left, but for booting and looking for leaks

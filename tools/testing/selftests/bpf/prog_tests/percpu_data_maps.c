@@ -644,6 +644,8 @@ static void *race_to_write(void *arg)
 		}
 		munmap(mem, len);
 		__atomic_fetch_add(&race->writes, 1, __ATOMIC_RELAXED);
+		/* a moment for freezing */
+		usleep(any(500));
 	}
 	return NULL;
 }
@@ -693,7 +695,8 @@ static void freeze_races(void)
 	race = mmap(NULL, sizeof(*race), RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (!ASSERT_NEQ(race, MAP_FAILED, "race"))
 		goto out;
-	for (rounds = 0; rounds < 10 || get_time_ns() < end; rounds++) {
+	/* until one was frozen, however slow this is */
+	for (rounds = 0; rounds < (frozen ? 10 : 200) || get_time_ns() < end; rounds++) {
 		memset(race, 0, sizeof(*race));
 		race->fd = bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, "race", sizeof(int),
 					  copy_len, 1, &opts);

@@ -8,8 +8,8 @@
 ##  bench     what per-CPU data costs, in counted instructions, on the base kernel and on ours, on x86_64 and arm64
 ##  regress   the kernel tree's own BPF tests near the change, with ALL=1 all of them, base against ours, for MINUTES=60;
 ##            again goes on where it stopped
-##  stress    faults, load, hostile programs, objects and mappings on a debug kernel, in MINUTES=25, but for 10 after the builds
-##            SEED=n repeats what another run generated
+##  stress    faults, load, hostile programs, objects and mappings on a debug kernel, in MINUTES=25 with the builds,
+##            at least 10 beyond them; SEED=n repeats what another run generated
 ##  tree      the patched kernel as a git tree, one commit per patch, a branch per topic: build/linux
 ##  series    the patches, a series with a cover letter per topic, for git am or mail: build/series
 ##  refresh   write the commits of build/linux back to patches/ and the new files

@@ -17,7 +17,8 @@
  *   of its section, if a register has it.
  *
  * This runs last, on the instructions that JITs are given, and believes only
- * what it sees there: what the verifier knew of them is older than the rewriting.
+ * what it sees there: what the verifier knew of them is older than the rewriting,
+ * but for the arguments of calls, which are kept with them.
  * An address is followed from instruction to instruction up to the next jump or
  * place that is jumped to. Any other use than the above needs it whole; a call
  * changes all registers that it may; a register is forgotten only where all ways

@@ -274,15 +274,16 @@ static int filter_socket(int len)
 {
 	static struct sock_filter insns[BPF_MAXINSNS];
 	struct sock_fprog prog = { len, insns };
-	int fd;
+	int fd, err;
 
 	for (int i = 0; i < len - 1; i++)
 		insns[i] = (struct sock_filter)BPF_STMT(BPF_ALU | BPF_XOR | BPF_K, i);
 	insns[len - 1] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
 	fd = socket(AF_UNIX, SOCK_DGRAM, 0);
 	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog))) {
+		err = -errno;
 		close(fd);
-		return -errno;
+		return err;
 	}
 	return fd;
 }
